@@ -39,7 +39,7 @@ BUDGETS = {
     "explanation": Budget(1_450, 1_150),
     "compile": Budget(5_640, 3_500),
     "drawing": Budget(3_100, 1_700),
-    "check": Budget(5_470, 1_800),
+    "check": Budget(5_680, 1_800),
     "debug": Budget(11_720, 5_300),
     "nn optim micrograd demo doctor cli": Budget(2_920, 1_200),
     "errors output script __init__ __main__": Budget(600, None),

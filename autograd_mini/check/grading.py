@@ -254,25 +254,22 @@ def _text(grades: Sequence[Grade]) -> str:
     return "\n".join([*lines, "", f"{counted(len(grades), 'submission')}, {full} with all points"])
 
 
-def _gradescope(entry: Grade) -> dict[str, Any]:
-    tests = [{"name": p.name, "score": p.points, "max_score": p.most, "output": p.text} for p in entry.parts]
-    return {"score": entry.points, "tests": tests}
+_DOCUMENTS: dict[str, dict[str, str]] = {  # of one submission: what each calls the fields of a part
+    "gradescope": {"name": "name", "score": "points", "max_score": "most", "output": "text"},
+    "prairielearn": {
+        "name": "name", "points": "points", "max_points": "most", "message": "mistake", "output": "text",
+    },
+}  # fmt: skip
 
 
-def _prairielearn(entry: Grade) -> dict[str, Any]:
-    images = [
-        {"label": p.name, "url": f"data:image/svg+xml;base64,{base64.b64encode(p.svg.encode()).decode()}"}
-        for p in entry.parts
-        if p.svg
-    ]
-    tests = [
-        {"name": p.name, "points": p.points, "max_points": p.most, "message": p.mistake, "output": p.text}
-        for p in entry.parts
-    ]
+def _document(entry: Grade, form: str) -> dict[str, Any]:
+    """Return a grade as the JSON document that a grading system reads."""
+    tests = [{key: getattr(part, name) for key, name in _DOCUMENTS[form].items()} for part in entry.parts]
+    if form == "gradescope":
+        return {"score": entry.points, "tests": tests}
+    pictures = {part.name: base64.b64encode(part.svg.encode()).decode() for part in entry.parts if part.svg}
+    images = [{"label": name, "url": f"data:image/svg+xml;base64,{data}"} for name, data in pictures.items()]
     return {"gradable": True, "score": entry.points / entry.most, "tests": tests, "images": images}
-
-
-_DOCUMENTS = {"gradescope": _gradescope, "prairielearn": _prairielearn}  # of one submission
 
 
 def written(grades: Sequence[Grade], form: str) -> str:
@@ -285,7 +282,7 @@ def written(grades: Sequence[Grade], form: str) -> str:
     if form == "json":
         found: Any = {"submissions": [_plain(entry) for entry in grades], "mistakes": groups(grades)}
     else:
-        found = {entry.submission: _DOCUMENTS[form](entry) for entry in grades}
+        found = {entry.submission: _document(entry, form) for entry in grades}
         found = found[grades[0].submission] if len(found) == 1 else found
     return json.dumps(found, indent=1, ensure_ascii=False)
 

@@ -10,6 +10,7 @@ import contextlib
 import copy
 import inspect
 import math
+import re
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -26,6 +27,7 @@ from autograd_mini.transforms import trees
 
 _ARGUMENTS = ("auto", "input", "output")
 _PROBABILITIES = {"cross_entropy": task_named("softmax"), "binary_cross_entropy": task_named("sigmoid")}
+_OF_OUTPUTS = {*_PROBABILITIES, "softmax", *[name for name, right in RIGHT.items() if right.by_output]}
 
 
 def check_derivative(
@@ -195,11 +197,18 @@ def _with_other_reason(task: Task, df: Callable[..., Any], report: Diagnosis) ->
         first = f"Compute the output first{f': {right}' if right else ''}; or pass argument='output'."
         said = f"It is right if you pass {given}; it is judged as a function of the input."
         extra.append(Named("output-form", said, first))
-    elif not report.mistakes:
-        extra += [mistake for mistake in by_output.mistakes if mistake.name != "input-form"]
+    elif not report.mistakes and task.name in _OF_OUTPUTS:
+        extra += [mistake for mistake in by_output.mistakes if _is_of_outputs(mistake)]
     if not extra and not report.mistakes and task.name not in TASK_NAMES and report.verdict is Verdict.FAIL:
         extra += _forward(task, df)
     return replace(report, mistakes=(*extra, *[m for m in report.mistakes if not extra or m.name != extra[0].name]))
+
+
+def _is_of_outputs(mistake: Named) -> bool:
+    """Return True for a mistake that says the same of a derivative that takes the output: no formula with x in it."""
+    return mistake.name in ("sign", "factor") or (
+        mistake.name in ("formula", "precedence") and not re.search(r"\bx\b", mistake.sentence)
+    )
 
 
 def _forward(task: Task, df: Callable[..., Any]) -> list[Named]:

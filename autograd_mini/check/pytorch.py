@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +30,7 @@ _SAME = 1e-9  # relative
 _ROUNDING = 1e-13  # of terms of some size
 _MOST_DIGITS, _FEW = 15.95, 3
 
-Numbers = dict[str, float]  # by names such as "output.1.0", and "gradient of 0.weight.1.0"
+Tensors = dict[str, Any]  # numbers or leaves in nested lists, by names such as "output" and "gradient of 0.weight"
 
 # From a PyTorch module to a function of one number; in the next tables, of a list of numbers, and a loss of one sample.
 _OF_ONE: dict[str, Callable[[Any], Callable[[Any], Any]]] = {
@@ -156,22 +157,26 @@ def _expanded(library: Any, module: Any, path: str, known: dict[int, Any]) -> Ex
 
 
 def _leaves(parameter: Any, name: str, known: dict[int, Any]) -> Any:
-    """Return a parameter as nested lists of leaves, or None."""
+    """Return a parameter as nested lists of leaves with names such as "0.weight.1.0", or None."""
     if parameter is None:
         return None
     if id(parameter) not in known:
-        named = (Value(number, key) for key, number in _flat(name, parameter.tolist()))
-        known[id(parameter)] = trees.rebuilt(parameter.tolist(), named)
+        numbers = parameter.tolist()
+        leaves = (Value(x, key) for key, x in _named(numbers, name).items())
+        known[id(parameter)] = trees.rebuilt(numbers, leaves)
     return known[id(parameter)]
 
 
-def _flat(name: str, numbers: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the numbers in nested lists with dotted names."""
-    if isinstance(numbers, list):
-        for place, part in enumerate(numbers):
-            yield from _flat(f"{name}.{place}", part)
-    else:
-        yield name, numbers
+def _named(tensor: Any, name: str) -> dict[str, Any]:
+    """Return the numbers of a tensor by names such as "0.weight.1.0"."""
+    return {re.sub(r"\[(\d+)\]", r".\1", path): x for path, x in trees.numbers(tensor, name)}
+
+
+def _tensors(expanded: Expanded, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the parameters of a network as nested lists, by PyTorch's names."""
+    for name in expanded._parts:
+        part = vars(expanded)[name]
+        yield from _tensors(part, f"{path}{name}.") if isinstance(part, Expanded) else [(f"{path}{name}", part)]
 
 
 def _kind(library: Any, module: Any, path: str) -> str:
@@ -275,9 +280,9 @@ def check_against(model: Any, module: Any, inputs: Any, loss: Any = None, target
             f"check_against() takes a model of this package, not {shown(model)}.", "Pass from_torch(module) first."
         )
     expanded, (samples, targets) = from_torch(module), _data(inputs, loss, target)
-    parameters = _paired(model, expanded)
-    ours = _by_tensor(_ours(model, parameters, samples, None if loss is None else from_torch(loss), targets))
-    theirs = _by_tensor(_theirs(module, parameters, samples, loss, targets))
+    parameters = _paired(model, dict(_tensors(expanded)))
+    ours = _ours(model, parameters, samples, None if loss is None else from_torch(loss), targets)
+    theirs = _theirs(module, parameters, samples, loss, targets)
     rows = tuple([_row(name, ours[name], theirs[name]) for name in ours if name in theirs])
     title = f"{str(model).partition(' of ')[0]} against PyTorch"
     return Agreement(title, tuple([row.finding for row in rows]), rows)
@@ -309,36 +314,38 @@ def _data(inputs: Any, loss: Any, target: Any) -> tuple[list[list[float]], list[
     return floats, [x if is_class or isinstance(x, (list, tuple)) else [x] for x in found]
 
 
-def _paired(model: Module, expanded: Expanded) -> dict[str, Value]:
-    """Return the model's parameters by PyTorch's names, after a look at their numbers."""
-    own, theirs = by_name(model), by_name(expanded)
-    if len(own) != len(theirs):
+def _paired(model: Module, tensors: Tensors) -> Tensors:
+    """Return the model's parameters as PyTorch's tensors, after a look at their numbers."""
+    own = by_name(model)
+    leaves = {key: leaf for name, tensor in tensors.items() for key, leaf in _named(tensor, name).items()}
+    if len(own) != len(leaves):
         raise ArgumentError(
-            f"The model has {len(own):,} parameters, and PyTorch's module has {len(theirs):,}.",
+            f"The model has {len(own):,} parameters, and PyTorch's module has {len(leaves):,}.",
             "Compare networks of equal sizes, or pass from_torch(module).",
         )
-    if own.keys() != theirs.keys():  # neuron by neuron, with the bias after the weights
-        layers = [*dict.fromkeys(_split(name)[0].rpartition(".")[0] for name in theirs)]
-
-        def order(name: str) -> tuple[int, int, bool, list[int]]:
-            tensor, (neuron, *others) = _split(name)
-            layer, _, kind = tensor.rpartition(".")
-            return layers.index(layer), neuron, kind == "bias", others
-
-        own = dict(zip(sorted(theirs, key=order), own.values(), strict=True))
-    for name, parameter in own.items():
-        other = theirs[name].data
-        if abs(parameter.data - other) > 1e-6 * abs(other):
+    if own.keys() != leaves.keys():
+        own = dict(zip(_by_neuron(tensors), own.values(), strict=True))
+    for name, leaf in leaves.items():
+        if abs(own[name].data - leaf.data) > 1e-6 * abs(leaf.data):
             raise ArgumentError(
-                f"PyTorch's {name} is {other!r}, but the model's is {parameter.data!r}.",
+                f"PyTorch's {name} is {leaf.data!r}, but the model's is {own[name].data!r}.",
                 "Give both the same parameters, or pass from_torch(module).",
             )
-    return own
+    return {name: trees.mapped(lambda leaf: own[leaf.name], tensor) for name, tensor in tensors.items()}
+
+
+def _by_neuron(tensors: Tensors) -> Iterator[str]:
+    """Yield the names of the parameters neuron by neuron, with the bias after the weights."""
+    for name, rows in tensors.items():
+        layer, _, kind = name.rpartition(".")
+        biases = tensors.get(f"{layer}.bias".removeprefix("."), [()] * len(rows))
+        for row, bias in zip(rows, biases, strict=True) if kind == "weight" else ():
+            yield from (leaf.name for _, leaf in trees.numbers([row, bias]))
 
 
 def _ours(
-    model: Callable[..., Any], parameters: dict[str, Value], samples: list[list[float]], loss: Any, targets: list[Any]
-) -> Numbers:
+    model: Callable[..., Any], parameters: Tensors, samples: list[list[float]], loss: Any, targets: list[Any]
+) -> Tensors:
     inputs = [[Value(x) for x in sample] for sample in samples]
     outputs = [[output] if is_node(output) else [*output] for output in map(model, inputs)]
     if loss is None:
@@ -348,23 +355,23 @@ def _ours(
         root = functions.mean(list(map(loss, outputs, targets)))
     if not is_node(root):
         raise ArgumentError("The model's outputs depend on none of its inputs.", "Return what it computes from them.")
-    found = {name: x.data for name, x in _flat("output", outputs)} | ({} if loss is None else {"loss": root.data})
     slopes = adjoints(root)
-    for name, node in [*_flat("input", inputs), *parameters.items()]:
-        slope = slopes.get(node, ZERO)
-        found[f"gradient of {name}"] = 0.0 if slope is ZERO else float(slope)
-    return found
+
+    def slope(leaf: Value) -> float:
+        found = slopes.get(leaf, ZERO)
+        return 0.0 if found is ZERO else float(found)
+
+    found = {"output": trees.mapped(lambda x: x.data, outputs)} | ({} if loss is None else {"loss": root.data})
+    leaves = {"input": inputs, **parameters}
+    return found | {f"gradient of {name}": trees.mapped(slope, tensor) for name, tensor in leaves.items()}
 
 
-def _theirs(
-    module: Any, parameters: dict[str, Value], samples: list[list[float]], loss: Any, targets: list[Any]
-) -> Numbers:
+def _theirs(module: Any, parameters: Tensors, samples: list[list[float]], loss: Any, targets: list[Any]) -> Tensors:
     """Return PyTorch's numbers, in float64 and with the numbers of the model: its own may be rounded."""
     library = torch()
     module, double = copy.deepcopy(module).to(library.float64), library.float64
     for name, tensor in module.named_parameters():
-        numbers = [parameters[key].data for key, _ in _flat(name, tensor.tolist())]
-        tensor.data = library.tensor(numbers, dtype=double).reshape(tensor.shape)
+        tensor.data = library.tensor(trees.mapped(lambda x: x.data, parameters[name]), dtype=double)
     inputs = library.tensor(samples, dtype=double, requires_grad=True)
     output = module(inputs)
     if loss is None:
@@ -372,42 +379,28 @@ def _theirs(
     else:
         is_class = all(isinstance(target, int) for target in targets)
         root = copy.deepcopy(loss)(output, library.tensor(targets, dtype=library.long if is_class else double))
-    named = {"input": inputs, **{name: tensor for name, tensor in module.named_parameters() if tensor.requires_grad}}
-    slopes = library.autograd.grad(root, [*named.values()], allow_unused=True)
-    found = dict(_flat("output", output.tolist())) | ({} if loss is None else {"loss": root.item()})
-    for (name, tensor), slope in zip(named.items(), slopes, strict=True):
-        found |= _flat(f"gradient of {name}", (library.zeros_like(tensor) if slope is None else slope).tolist())
+    leaves = {"input": inputs, **{name: tensor for name, tensor in module.named_parameters() if tensor.requires_grad}}
+    slopes = library.autograd.grad(root, [*leaves.values()], allow_unused=True)
+    found = {"output": output.tolist()} | ({} if loss is None else {"loss": root.item()})
+    for (name, tensor), slope in zip(leaves.items(), slopes, strict=True):
+        found[f"gradient of {name}"] = (library.zeros_like(tensor) if slope is None else slope).tolist()
     return found
 
 
-def _split(name: str) -> tuple[str, list[int]]:
-    """Split the name of one number, "0.weight.1.0", into tensor and place: "0.weight" and [1, 0]."""
-    parts = name.split(".")
-    last = max(place for place, part in enumerate(parts) if not part.isdecimal())
-    return ".".join(parts[: last + 1]), [*map(int, parts[last + 1 :])]
-
-
-def _by_tensor(numbers: Numbers) -> dict[str, Numbers]:
-    """Return the numbers of each tensor by place, such as "[1, 0]"."""
-    found: dict[str, Numbers] = {}
-    for name, x in numbers.items():
-        tensor, place = _split(name)
-        found.setdefault(tensor, {})[str(place or "")] = x
-    return found
-
-
-def _row(name: str, ours: Numbers, theirs: Numbers) -> Row:
+def _row(name: str, ours: Any, theirs: Any) -> Row:
     """Compare one tensor."""
-    if ours.keys() != theirs.keys():
-        finding = Finding(name.removeprefix("gradient of "), Verdict.FAIL, float(len(ours)), float(len(theirs)),
+    mine, right = ([(path.replace("][", ", "), x) for path, x in trees.numbers(numbers)] for numbers in (ours, theirs))
+    if [path for path, _ in mine] != [path for path, _ in right]:
+        finding = Finding(name.removeprefix("gradient of "), Verdict.FAIL, float(len(mine)), float(len(right)),
                           remark=" (numbers of elements)")  # fmt: skip
-        return Row(name, len(ours), 0.0, finding)
-    largest = max((abs(x) for x in theirs.values() if math.isfinite(x)), default=0.0)
-    findings = [_finding(f"{name}{place}", mine, theirs[place], largest) for place, mine in ours.items()]
-    digits = [_digits(mine, theirs[place]) for place, mine in ours.items()]
+        return Row(name, len(mine), 0.0, finding)
+    largest = max((abs(x) for _, x in right if math.isfinite(x)), default=0.0)
+    pairs = [(path, x, y) for (path, x), (_, y) in zip(mine, right, strict=True)]
+    findings = [_finding(f"{name}{path}", x, y, largest) for path, x, y in pairs]
+    digits = [_digits(x, y) for _, x, y in pairs]
     severe = worst(finding.verdict for finding in findings)
     _, least = min((n, k) for k, n in enumerate(digits) if findings[k].verdict is severe)
-    return Row(name, len(ours), min(digits), findings[least])
+    return Row(name, len(mine), min(digits), findings[least])
 
 
 def _finding(where: str, mine: float, theirs: float, largest: float) -> Finding:

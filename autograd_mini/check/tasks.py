@@ -27,6 +27,7 @@ from autograd_mini.functions import ACTIVATIONS, FUNCTIONS
 from autograd_mini.transforms import trees
 from autograd_mini.transforms.derivatives import jacobian
 from autograd_mini.transforms.detached import no_grad
+from autograd_mini.watch.boundaries import kinks
 
 Point = tuple[Any, ...]
 
@@ -64,6 +65,12 @@ class Task:
     def errors(self, point: Point) -> list[float]:
         """Return how far off each number of the derivative may be, if it comes from differences."""
         return self._at(point)[2]
+
+    def is_kink(self, point: Point) -> bool:
+        """Return True where the derivative is a choice; only for functions that record."""
+        with kinks() as found:
+            self.function(_leaves(point), *point[1:])
+        return bool(found)
 
     def moved(self, point: Point, index: int) -> Callable[[float], list[float]]:
         """Return the values as a function of one number of the first argument; [] where there are none."""
@@ -110,13 +117,18 @@ class Task:
         return trees.outer(value, point[0], iter(rows)), [estimate.error for row in found for estimate in row]
 
 
+def _leaves(point: Point) -> Any:
+    """Return the first argument as leaves of a graph."""
+    return trees.rebuilt(point[0], map(Value, flat(point[0])))
+
+
 def _key(point: Point) -> str:
     return repr([*trees.numbers(point)])  # not of the point itself: NumPy writes few digits of an array
 
 
 def _has_own_rules(function: Callable[..., Any], point: Point) -> bool:
     """Return True if a function uses primitives of the user, whose rules may be what is wrong."""
-    result = function(trees.rebuilt(point[0], map(Value, flat(point[0]))), *point[1:])
+    result = function(_leaves(point), *point[1:])
     roots = [root for _, root in trees.numbers(result) if is_node(root)]
     return any(node._row is not None and node._row.is_users for root in roots for node in topological_order(root))
 
@@ -127,8 +139,7 @@ def _plain(function: Callable[..., Any], point: Point) -> Any:
         return function(*point)
     except AttributeError:
         with no_grad():
-            first = trees.rebuilt(point[0], map(Value, flat(point[0])))
-            return trees.mapped(lambda x: x.data, function(first, *point[1:]))
+            return trees.mapped(lambda x: x.data, function(_leaves(point), *point[1:]))
 
 
 # -- points ------------------------------------------------------------------------------------------------------------

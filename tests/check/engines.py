@@ -12,6 +12,7 @@ class Value:
     order = "topological"  # or the name of a wrong walk
     assigns: tuple[str, ...] = ()  # the operations that assign gradients
     merges_equal = False
+    visited: set | None = None  # a set that calls of backward() share
     beginning = "restart"
     rules: dict[str, object] = {}  # noqa: RUF012  # other local derivatives, by operation
     functions: dict[str, object] = {}  # noqa: RUF012
@@ -108,6 +109,9 @@ class Value:
                     break
             else:
                 found[path.pop()[0]] = None
+        if self.visited is not None:
+            found = {node: None for node in found if node not in self.visited}
+            self.visited.update(found)
         return [*found]
 
     def hand(self, edge):

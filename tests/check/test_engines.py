@@ -66,9 +66,19 @@ PLANTED = {  # switches of the engine: the names of the mistakes
         {"rules": {"tanh": lambda y, x: (y * y - 1.0,)}, "order": "stack", "beginning": "stale"},
         ["sign", "stack-walk", "stale-interior"],
     ),
+    "visited by all": ({"visited": set()}, ["visited-kept"]),
     "swapped": ({"rules": {"mul": lambda y, a, b: (a, b)}}, ["swapped"]),
+    "pow: abs": ({"rules": {"pow": lambda y, x: (2.0 * abs(x),)}}, ["wrong-rule"]),
+    "log: 1 // x": ({"rules": {"log": lambda y, x: (1.0 // x,)}}, ["integer-division"]),
     "forgotten": ({"rules": {"div": lambda y, a, b: (1.0 / b, 0.0)}}, ["forgotten"]),
 }
+
+
+def test_one_operand_may_get_the_gradient_of_the_other():
+    """If the gradient of the first operand is right, the second one alone is to be mended."""
+    report = check_engine(planted(rules={"mul": lambda y, a, b: (b, b)}))
+    assert report.mistakes[0].sentence == "The second operand of mul gets the gradient of the other one."
+    assert report.mistakes[0].correction == "Write other.grad += self.data * out.grad."
 
 
 @pytest.mark.parametrize("name", PLANTED)

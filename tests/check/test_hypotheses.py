@@ -530,6 +530,142 @@ def rising(x):
     raise ValueError("no")
 
 
+def by_entry(entry):
+    """A Jacobian from a function of probabilities and two places."""
+    return lambda z: [[entry(softmax(z), i, j) for j in range(len(z))] for i in range(len(z))]
+
+
+def by_element(change):
+    """A gradient from a function of an element of each argument, and n."""
+    return lambda xs, ts: [change(x, t, len(xs)) for x, t in zip(xs, ts, strict=True)]
+
+
+def normalised(xs, sqrt=am.sqrt):
+    """A layer norm."""
+    mean = sum(xs) / len(xs)
+    spread = sqrt(sum((x - mean) ** 2 for x in xs) / len(xs) + 1e-5)
+    return [(x - mean) / spread for x in xs]
+
+
+def normalised_backward(xs, mean=1.0, spread=1.0):
+    """The Jacobian of a layer norm; 0 for a path that is forgotten."""
+    n, ys = len(xs), normalised(xs, math.sqrt)
+    size = (xs[0] - xs[1]) / (ys[0] - ys[1])
+    return [[((i == j) - mean / n - spread * a * b / n) / size for j, b in enumerate(ys)] for i, a in enumerate(ys)]
+
+
+UNEQUAL = [[1.0, 2.0, 3.5], [0.5, -1.0, 2.0, 0.1], [3.0, -2.0, 0.25]]
+NORMAL = 1.0 / math.sqrt(2.0 * math.pi)
+OF_BEGINNERS = [
+    ("plus instead of minus", "cross_entropy", by_class(lambda a, t: a + t)),
+    ("Only the right class", "cross_entropy", by_class(lambda a, t: (a - t) if t else 0.0)),
+    ("no square", "binary_cross_entropy", lambda x, t: (float(am.sigmoid(x)) - t) ** 2),
+    ("1 is subtracted, whatever", "binary_cross_entropy", lambda x, t: float(am.sigmoid(x)) - 1.0),
+    ("cases i == j and i != j are swapped", "softmax", by_entry(lambda a, i, j: a[i] * ((i != j) - a[j]))),
+    ("the last index is j", "softmax", by_entry(lambda a, i, j: a[i] * ((i == j) - a[i]))),
+    ("the first index is i", "softmax", by_entry(lambda a, i, j: a[j] * ((i == j) - a[j]))),
+    ("the 1 belongs to the diagonal", "softmax", by_entry(lambda a, i, j: a[i] * (1 - a[j]))),
+    ("the Jacobian of softmax", "log_softmax", by_entry(lambda a, i, j: a[i] * ((i == j) - a[j]))),
+    ("plus instead of minus", "log_softmax", by_entry(lambda a, i, j: (i == j) + a[j])),
+    ("the term 1 on the diagonal is missing", "log_softmax", by_entry(lambda a, i, j: -a[j])),
+    ("that of max", "logsumexp", lambda z: [float(x == max(z)) for x in z]),
+    ("not divided by their sum", "logsumexp", lambda z: [math.exp(x - max(z)) for x in z]),
+    ("a factor 2 is missing, and it is not divided by n", "mse", by_element(lambda y, t, n: y - t)),
+    ("a factor 2 is missing, and it is not divided by n", "mse", by_element(lambda y, t, n: t - y)),
+    ("divided by n - 1", "mse", by_element(lambda y, t, n: 2 * (y - t) / (n - 1))),
+    ("the difference, not its sign", "mae", by_element(lambda y, t, n: (y - t) / n)),
+    ("not clipped", "huber", by_element(lambda y, t, n: (y - t) / n)),
+    ("a factor 1/2", "huber", by_element(lambda y, t, n: (2 * (y - t) if abs(y - t) < 1 else am.sign(y - t)) / n)),
+    ("the sign everywhere", "huber", by_element(lambda y, t, n: ((y > t) - (y < t)) / n)),
+    ("The sign is lost", "huber", by_element(lambda y, t, n: ((y - t) if abs(y - t) < 1 else 1) / n)),
+    ("The margin is missing", "hinge", by_element(lambda y, t, n: -t / n if y * t < 0 else 0.0)),
+    ("The factor label", "hinge", by_element(lambda y, t, n: -1 / n if y * t < 1 else 0.0)),
+    ("the square of the norm", "norm", lambda xs: [2 * x for x in xs]),
+    ("not divided by norm(x)", "norm", lambda xs: [*xs]),
+    ("by the other argument", "dot", lambda xs, ys: [*xs]),
+    ("the cases are swapped", "leaky_relu", lambda x: 0.01 if x > 0 else 1.0),
+    ("the slope on the left is 0.01", "leaky_relu", lambda x: 1.0 if x > 0 else 0.2),
+    ("the sign on the left", "leaky_relu", lambda x: 1.0 if x > 0 else -0.01),
+    ("the cases are swapped", "relu", lambda x: 0.0 if x > 0 else 1.0),
+    ("a + 1 is exp(x)", "elu", lambda x: 1.0 if x > 0 else math.exp(x) + 1),
+    ("alpha, 1.6733, is missing", "selu", lambda x: 1.0507009873554805 * (1.0 if x > 0 else math.exp(x))),
+    ("minus instead of plus", "gelu", lambda x: 0.5 * math.erfc(-x / 2**0.5) - x * math.exp(-x * x / 2) * NORMAL),
+    ("lacks a factor x", "gelu", lambda x: 0.5 * math.erfc(-x / 2**0.5) + math.exp(-x * x / 2) * NORMAL),
+    ("minus instead of plus", "silu", lambda x: (a := float(am.sigmoid(x))) * (1 - x * (1 - a))),
+    ("second derivative", "tanh", lambda x: -2 * math.tanh(x) * (1 - math.tanh(x) ** 2)),
+    ("second derivative", "log", lambda x: -1 / x**2),
+    ("u'*v'", lambda x: x * am.exp(x), lambda x: math.exp(x)),
+    ("u'/v'", lambda x: am.sin(x) / x, lambda x: math.cos(x)),
+    ("denominator is not squared", lambda x: am.sin(x) / x, lambda x: (x * math.cos(x) - math.sin(x)) / x),
+    ("not squared in the second term", lambda x: am.sin(x) / x, lambda x: (math.cos(x) - math.sin(x)) / x),
+    ("lowered by 2", lambda x: x**3, lambda x: 3 * x),
+    ("is right for its output a", lambda xs: sum(am.tanh(x) for x in xs), lambda xs: [1 - x * x for x in xs]),
+    ("x - mean), operand 2 is wrong: it is missing", normalised, lambda xs: normalised_backward(xs, mean=0.0)),
+    ("/ spread), operand 2 is wrong: it is missing", normalised, lambda xs: normalised_backward(xs, spread=0.0)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "f", "df"), OF_BEGINNERS)
+def test_what_beginners_write_is_named(text, f, df):
+    """Formulas with one thing wrong, and a forgotten path of a function of lists of any length, are named."""
+    report = am.check_derivative(f, df, at=UNEQUAL if f is normalised else None)
+    assert report.verdict == "FAIL"
+    found = [mistake.sentence for mistake in report.mistakes]
+    assert text in found[0] or (not isinstance(f, str) and any(text in sentence for sentence in found)), report
+
+
+def own_softmax(zs):
+    terms = [am.exp(z) for z in zs]
+    return [term / sum(terms) for term in terms]
+
+
+def own_loss(zs, ts):
+    return -sum(t * am.log(a) for t, a in zip(ts, own_softmax(zs), strict=True))
+
+
+def own_mse(ys, ts):
+    return sum((y - t) ** 2 for y, t in zip(ys, ts, strict=True)) / len(ys)
+
+
+def own_relu(x):
+    return am.maximum(x, 0.0)
+
+
+def centred(xs):
+    mean = sum(xs) / len(xs)
+    return [x - mean for x in xs]
+
+
+OWN_CLASSES = [([1.0, 2.0, 3.0], [0.0, 1.0, 0.0]), ([0.5, -1.0, 2.0], [1.0, 0.0, 0.0]), ([3.0, -2.0], [0.0, 1.0])]
+OF_OWN_FUNCTIONS = [
+    ("sign", own_loss, by_class(lambda a, t: t - a)),
+    ("target", own_loss, by_class(lambda a, t: a)),
+    ("target", own_loss, by_class(lambda a, t: a + t)),
+    ("extra-derivative", own_loss, by_class(lambda a, t: (a - t) * a * (1 - a))),
+    ("inner-derivative", own_loss, by_class(lambda a, t: -t / a)),
+    ("sum-for-mean", own_mse, by_element(lambda y, t, n: y - t)),
+    ("target", own_mse, by_element(lambda y, t, n: 2 * (y + t) / n)),
+    ("formula", own_relu, lambda x: 0.0 if x > 0 else 1.0),
+    ("formula", own_relu, lambda x: 1.0),
+    ("inner-derivative", centred, lambda xs: [[(i == j) - 1.0 for j in range(len(xs))] for i in range(len(xs))]),
+]
+
+
+@pytest.mark.parametrize(("name", "f", "df"), OF_OWN_FUNCTIONS)
+def test_a_known_function_under_another_name(name, f, df):
+    """A user's function that has the values of one of the package has its mistakes, too, and no stranger is listed."""
+    report = am.check_derivative(f, df, at=OWN_CLASSES if f in (own_loss, own_mse) else None)
+    assert report.mistakes[0].name == name, report
+    assert name != "sign" or len(report.mistakes) == 1
+
+
+def test_a_right_layer_norm_draws_no_diagnosis():
+    """The Jacobian of a layer norm that a user wrote by hand passes."""
+    report = am.check_derivative(normalised, normalised_backward, at=UNEQUAL)
+    assert report.verdict == "PASS"
+    assert not report.mistakes
+
+
 UNEXPLAINED = [
     ("tanh", lambda x: 1 - math.tanh(x) ** 2 if x else 0.0, None),
     ("tanh", lambda x: (1 - math.tanh(x) ** 2) ** 2, None),

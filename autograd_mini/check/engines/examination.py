@@ -147,7 +147,7 @@ class Examination:
     remarks: list[Named] = field(default_factory=list)
     known: dict[str, int] = field(default_factory=dict)  # the operations that are right, with their arity
     forms: list[Step] = field(default_factory=list)  # those, with constants as operands as well
-    wrong: dict[str, list[Trial]] = field(default_factory=dict)  # those that are not
+    wrong: dict[str, list[Trial]] = field(default_factory=dict)  # those that are not, with the wrong trials first
     special: set[str] = field(default_factory=set)  # of those, the ones that are wrong at special numbers alone
 
     def run(self) -> None:
@@ -249,8 +249,8 @@ class Examination:
     def _note(self, op: str, trials: Sequence[Trial]) -> None:
         self.findings += [trial.finding for trial in trials]
         self._raised(trials)
-        if bad := [trial for trial in trials if trial.is_wrong]:
-            self.wrong[op] = bad
+        if any(trial.is_wrong for trial in trials):
+            self.wrong[op] = sorted([t for t in trials if t.error is None], key=lambda trial: not trial.is_wrong)
         if any(trial.has_other_slope for trial in trials):
             self._remark("convention", "At 0, relu has another slope than in this package: any from 0 to 1 will do.")
 

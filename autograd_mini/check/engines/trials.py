@@ -152,16 +152,16 @@ def told(error: BaseException | None) -> str:
 # -- the mistake in one operation --------------------------------------------------------------------------------------
 
 
-def wrong_rule(op: str, bad: Sequence[Trial]) -> Named:
-    """Return what is wrong with an operation, in the first of its forms that are wrong, at several points."""
-    trial = bad[0]
+def wrong_rule(op: str, trials: Sequence[Trial]) -> Named:
+    """Return what is wrong with an operation, in the form of the first trial, which is wrong; others may be right."""
+    trial = trials[0]
     if not trial.has_value:
         otherwise = Named("wrong-value", f"{trial.form} is wrong, before any gradient.", "")
-        found = _reflected(op, bad) or _by_table(op, bad, "value") or otherwise
+        found = _reflected(op, trials) or _by_table(op, trials, "value") or otherwise
     else:
         by = trial.graph.names[trial.leaf or 0]
         otherwise = Named("wrong-rule", f"The local derivative of {trial.form} by {by} is wrong.", "")
-        found = _local(op, bad) or _by_table(op, bad, "derivative") or otherwise
+        found = _local(op, trials) or _by_table(op, trials, "derivative") or otherwise
     return replace(found, correction=_correction_of(trial))
 
 
@@ -202,17 +202,17 @@ def _place(trial: Trial) -> int:
     return next((k for k, x in enumerate(trial.step.operands) if type(x) is int and x == (trial.leaf or 0)), 0)
 
 
-def _alike(bad: Sequence[Trial]) -> list[Trial]:
-    """Return the trials that are of the same form as the first one, and wrong in the same operand."""
-    form = [*map(type, bad[0].step.operands)]
-    return [t for t in bad if [*map(type, t.step.operands)] == form and _place(t) == _place(bad[0])]
+def _alike(trials: Sequence[Trial]) -> list[Trial]:
+    """Return the trials that are of the same form as the first one."""
+    form = [*map(type, trials[0].step.operands)]
+    return [t for t in trials if [*map(type, t.step.operands)] == form]
 
 
-def _by_table(op: str, bad: Sequence[Trial], quantity: Quantity) -> Named | None:
+def _by_table(op: str, trials: Sequence[Trial], quantity: Quantity) -> Named | None:
     """Ask the table of mistakes what explains the values of an operation, or its derivatives by one operand."""
-    trials, place = _alike(bad), _place(bad[0])
+    place, by, trials = _place(trials[0]), trials[0].leaf or 0, _alike(trials)
     points = [(t.operands[place], *t.operands[:place], *t.operands[place + 1 :]) for t in trials]
-    claimed = [t.numbers[-1] if quantity == "value" else t.leaves[t.leaf or 0] for t in trials]
+    claimed = [t.numbers[-1] if quantity == "value" else t.leaves[by] for t in trials]
 
     def function(x: Any, *others: Any) -> Any:
         return Step(op, ()).applied([*others[:place], x, *others[place:]])
@@ -225,8 +225,9 @@ def _by_table(op: str, bad: Sequence[Trial], quantity: Quantity) -> Named | None
     return next((Named(m.name, f"In {op}: {m.sentence}", "") for m in named), None)
 
 
-def _reflected(op: str, bad: Sequence[Trial]) -> Named | None:
+def _reflected(op: str, trials: Sequence[Trial]) -> Named | None:
     """Return the mistake if 2 - x is computed as x - 2."""
+    bad = [trial for trial in trials if trial.is_wrong]
     if op not in SIGNS or not all(type(t.step.operands[0]) is float for t in bad):
         return None
     swapped = [Step(op, ()).applied([*map(Value, t.operands[::-1])]).data for t in bad]
@@ -239,7 +240,7 @@ Rule = Callable[[list[float], list[float], int], float]  # of operands, right lo
 _LOCAL: tuple[tuple[str, str, str, Rule], ...] = (  # operations, name, sentence, and the local derivative that is used
     ("", "inner-derivative", "The gradient goes through {op} unchanged: the local derivative is missing.",
      lambda xs, slopes, k: 1.0),
-    ("", "swapped", "The operands of {op} get each other's gradients.", lambda xs, slopes, k: slopes[1 - k]),
+    ("", "swapped", "{swapped}", lambda xs, slopes, k: slopes[1 - k]),
     ("", "forgotten", "The {nth} operand of {op} gets nothing.", lambda xs, slopes, k: 0.0),
     ("pow", "formula", "The local derivative of x ** y is y * x**y: the exponent must become one less.",
      lambda xs, slopes, k: xs[1] * xs[0] ** xs[1]),
@@ -254,18 +255,19 @@ _LOCAL: tuple[tuple[str, str, str, Rule], ...] = (  # operations, name, sentence
 )  # fmt: skip
 
 
-def _local(op: str, bad: Sequence[Trial]) -> Named | None:
+def _local(op: str, trials: Sequence[Trial]) -> Named | None:
     """Return the mistake if a factor or an operand is missing, or two operands are confused."""
-    trials, place = _alike(bad), _place(bad[0])
-    two = [trial for trial in trials if len(trial.graph.leaves) == 2]
+    place, by, trials = _place(trials[0]), trials[0].leaf or 0, _alike(trials)
+    nth = ("first", "second")[place]
+    swapped = f"The operands of {op} get each other's gradients."
+    if len(trials[0].leaves) == 2 and is_close(trials[0].leaves[1 - by], trials[0].wanted[1 - by], trials[0].tolerance):
+        swapped = f"The {nth} operand of {op} gets the gradient of the other one."
     for operation, name, sentence, rule in _LOCAL if op not in ("relu", "sub", "neg") else ():
-        chosen = two if name in ("swapped", "forgotten") else trials
-        if (
-            operation in ("", op)
-            and chosen
-            and all(is_close(t.leaves[t.leaf or 0], rule(t.operands, _slopes(t), place), t.tolerance) for t in chosen)
-        ):
-            return Named(name, sentence.format(op=op, nth=("first", "second")[place]), "")
+        is_of_two = name in ("swapped", "forgotten")
+        if operation in ("", op) and (len(trials[0].leaves) == 2 or not is_of_two):
+            local = [rule(t.operands, _slopes(t), place) for t in trials]
+            if all(is_close(t.leaves[by], x, t.tolerance) for t, x in zip(trials, local, strict=True)):
+                return Named(name, sentence.format(op=op, nth=nth, swapped=swapped), "")
     return None
 
 

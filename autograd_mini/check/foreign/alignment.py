@@ -13,8 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from autograd_mini.check.foreign.answers import NUMBER
-from autograd_mini.check.foreign.precision import Precision
+from autograd_mini.check.foreign.answers import NUMBER, Precision
 from autograd_mini.check.mistakes.diagnosis import diagnose
 from autograd_mini.check.mistakes.sweeps import TERMS
 from autograd_mini.check.tasks import Task, task_named

@@ -14,20 +14,27 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files as resources
 from pathlib import PurePath
-from typing import Any
+from typing import Any, NamedTuple
 
 from autograd_mini.check.tasks import Point, Task, flat
-from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError
 from autograd_mini.transforms import trees
-from autograd_mini.watch.boundaries import kinks
 
-_FILES = {"java": "VectorsTest.java", "c": "vectors_test.c", "js": "vectors_test.js", "python": "vectors_test.py"}
-_CALLS = {  # of the user's functions: key, name in camel case and in snake case, arguments
-    "java": '            case "{key}": return numbers(Mine.{camel}({arguments}));',
-    "js": '  "{key}": (a) => mine.{camel}({arguments}),',
-    "python": '    "{key}": lambda a: mine.{snake}({arguments}),',
-    "c": '    if (!strcmp(name, "{key}")) return {before}my_{snake}({arguments}{after}), 1;',
+
+class Language(NamedTuple):
+    """How a ready test is written in a language; the rest of it is in `templates/`."""
+
+    file: str
+    call: str  # of the user's function: key, name in camel case and in snake case, arguments
+
+
+LANGUAGES = {
+    "java": Language("VectorsTest.java", '            case "{key}": return numbers(Mine.{camel}({arguments}));'),
+    "c": Language(
+        "vectors_test.c", '    if (!strcmp(name, "{key}")) return {before}my_{snake}({arguments}{after}), 1;'
+    ),
+    "js": Language("vectors_test.js", '  "{key}": (a) => mine.{camel}({arguments}),'),
+    "python": Language("vectors_test.py", '    "{key}": lambda a: mine.{snake}({arguments}),'),
 }
 
 
@@ -44,7 +51,7 @@ def written(tasks: Sequence[Task], form: str, path: str = "") -> str:
         return csv_text(
             ("task", "input", "value", "derivative"), ((task.name, *_lines(task, at)) for task, at in pairs)
         )
-    return _program(tasks, form, PurePath(path or _FILES[form]))
+    return _program(tasks, form, PurePath(path or LANGUAGES[form].file))
 
 
 def csv_text(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -70,14 +77,7 @@ def _lines(task: Task, point: Point) -> tuple[str, str, str]:
 def _entry(task: Task, point: Point) -> dict[str, Any]:
     found = {"input": point, "value": task.value(point), "derivative": task.derivative(point)}
     plain = {key: trees.rebuilt(tree, map(_readable, flat(tree))) for key, tree in found.items()}
-    return {"task": task.name, **plain, "kink": _is_kink(task, point)}
-
-
-def _is_kink(task: Task, point: Point) -> bool:
-    """Return True where the derivative is a choice."""
-    with kinks() as found:
-        task.function(trees.rebuilt(point[0], map(Value, flat(point[0]))), *point[1:])
-    return bool(found)
+    return {"task": task.name, **plain, "kink": task.is_kink(point)}
 
 
 def _program(tasks: Sequence[Task], form: str, path: PurePath) -> str:
@@ -87,7 +87,7 @@ def _program(tasks: Sequence[Task], form: str, path: PurePath) -> str:
     lines = []
     for task in tasks:
         for point in task.points:
-            parts = task.name, "|".join(map(one_line, point)), *_lines(task, point)[1:], "kink" * _is_kink(task, point)
+            parts = task.name, "|".join(map(one_line, point)), *_lines(task, point)[1:], "kink" * task.is_kink(point)
             lines.append(f'        "{";".join(parts)}",')
     text = (resources("autograd_mini.check.foreign") / "templates" / f"vectors.{form}").read_text(encoding="utf-8")
     for key, replacement in {
@@ -95,7 +95,7 @@ def _program(tasks: Sequence[Task], form: str, path: PurePath) -> str:
         "TASK": tasks[0].name,
         "FILE": path.name,
         "STEM": path.stem,
-        "CALLS": "\n".join(call for task in tasks for call in _calls(task, _CALLS[form])),
+        "CALLS": "\n".join(call for task in tasks for call in _calls(task, LANGUAGES[form].call)),
         "LINES": "\n".join(lines),
     }.items():
         text = text.replace(f"@{key}@", replacement)

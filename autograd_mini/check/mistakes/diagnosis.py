@@ -18,8 +18,8 @@ from typing import Any, Literal
 from autograd_mini.check.differences import TELLING, Estimate
 from autograd_mini.check.mistakes.formulas import RIGHT, right_formula
 from autograd_mini.check.mistakes.passes import mistakes_in_passes
-from autograd_mini.check.mistakes.rows import SIMPLEST, Case, Mistake, Numbers, constant_factor, mistakes_of
-from autograd_mini.check.tasks import Point, Task, flat
+from autograd_mini.check.mistakes.rows import SIMPLEST, Case, Mistake, Numbers, constant_factor, known_as, mistakes_of
+from autograd_mini.check.tasks import TASK_NAMES, Point, Task, flat
 from autograd_mini.check.verdicts import Diagnosis, Finding, Named, Verdict
 from autograd_mini.errors import ArgumentError, counted, shown
 from autograd_mini.transforms import trees
@@ -122,7 +122,7 @@ class _Judgement:
 
     def is_kink(self, k: int, i: int) -> bool:
         """Return True if the function has a kink at a number of the first argument."""
-        return self.is_slope and i >= 0 and self._estimate(k, i).is_kink
+        return self.is_slope and i >= 0 and self.cases[k].may_bend and self._estimate(k, i).is_kink
 
     def _is_convention(self, k: int, i: int) -> bool:
         """Return True if a slope lies between those on both sides of a kink."""
@@ -172,11 +172,15 @@ class _Judgement:
         rows = mistakes_of(self.cases, self.quantity) if claims else iter(())
         if self.is_whole:  # in Python, a type that no other mistake has
             rows = iter(sorted(rows, key=lambda row: row.name != "integer-division"))
-        elif self.is_slope and claims:
+        in_passes = mistakes_in_passes(self.cases) if self.is_slope and claims else iter(())
+        if not self.is_whole and len(self.cases[0].values) == 1 and known_as(self.cases) is self.cases[0].task:
             yield from itertools.islice(rows, SIMPLEST)  # the sign and factors
-            yield from mistakes_in_passes(self.cases)
-        # Zeros alone are those of many functions.
-        yield from (row for row in rows if any(claims) or row.name != "wrong-function")
+            yield from in_passes
+        late = ["integer-division"] * (not self.is_whole and self.cases[0].task.name not in TASK_NAMES)
+        rows, others = itertools.tee(row for row in rows if any(claims) or row.name != "wrong-function")
+        yield from (row for row in rows if row.name not in late)  # zeros alone are those of many functions
+        yield from in_passes if not self.is_whole else ()
+        yield from (row for row in others if row.name in late)
 
     def _finding(self, k: int, verdicts: dict[Entry, Verdict], bars: dict[Entry, float]) -> Finding:
         """Return what is found at one point: its first wrong number, or its first one."""
@@ -364,9 +368,9 @@ def _named(row: Mistake) -> Named:
 
 
 def _simplest(rows: Iterable[Mistake]) -> list[Mistake]:
-    """Return rows; without far-fetched ones if a formula, or a condition of it, explains the numbers."""
+    """Return rows; without far-fetched ones if a sign, a formula, or a condition of it explains the numbers."""
     found = list(rows)
-    is_plain = found and found[0].name in ("formula", "target-sum")
+    is_plain = found and found[0].name in ("sign", "formula", "target-sum")
     return [row for row in found if not is_plain or row.name == found[0].name]
 
 

@@ -11,15 +11,26 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
-from autograd_mini.check.mistakes.formulas import RIGHT, WRONG_SLOPES, WRONG_VALUES, function_of, right_formula
+from autograd_mini.check.mistakes.formulas import (
+    RIGHT,
+    WRONG_GRADIENTS,
+    WRONG_JACOBIANS,
+    WRONG_SLOPES,
+    WRONG_VALUES,
+    Entry,
+    function_of,
+    right_formula,
+)
 from autograd_mini.check.tasks import TASK_NAMES, Point, Task, flat, task_named, task_of
 from autograd_mini.core import ieee
+from autograd_mini.errors import AutogradError
 from autograd_mini.functions import ACTIVATIONS
 from autograd_mini.functions.logits import softmax
 from autograd_mini.notation.text import number as written
 from autograd_mini.transforms import trees
+from autograd_mini.transforms.derivatives import jacobian
 
 Numbers = list[float]
 SIMPLEST = 7  # rows: the sign and factors
@@ -35,6 +46,11 @@ class Case:
         self.values, self.slopes = flat(task.value(point)), flat(task.derivative(point))  # a Jacobian row by row
         self.right = self.slopes if quantity == "derivative" else self.values
         self.is_number = trees.is_number(point[0]) and len(self.values) == 1
+
+    @cached_property
+    def may_bend(self) -> bool:
+        """Whether there may be a kink: functions of the package know theirs, of others differences tell."""
+        return self.task.name not in TASK_NAMES or self.task.is_kink(self.point)
 
     @property
     def matrix(self) -> list[Numbers]:
@@ -56,24 +72,55 @@ class Mistake:
     apply: Applied  # the numbers that come of it; None where it does not apply
 
 
+def known_as(cases: Sequence[Case]) -> Task:
+    """Return the task of the package whose values and slopes a user's function has, under whatever name; or its own."""
+    task = cases[0].task
+    others = map(task_named, TASK_NAMES if task.name not in TASK_NAMES else ())
+    return next(
+        (
+            other
+            for other in others
+            if all(_is_case_of(other, case) for case in cases)
+            and (_has_negative([case.point for case in cases]) or not _has_negative(other.points))
+        ),
+        task,
+    )
+
+
+def _is_case_of(task: Task, case: Case) -> bool:
+    try:
+        pairs = [*zip(flat(task.value(case.point)), case.values, strict=True)]
+        if not task.is_kink(case.point):  # there, a slope is a choice
+            pairs += zip(flat(task.derivative(case.point)), case.slopes, strict=True)
+    except Exception:  # it takes other arguments, or gives other results
+        return False
+    return all(math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9) for a, b in pairs)
+
+
+def _has_negative(points: Sequence[Point]) -> bool:
+    """Return True if the left side, where a piecewise function differs from others, is among the points."""
+    return any(x < 0.0 for point in points for x in flat(point[0]))
+
+
 def mistakes_of(cases: Sequence[Case], quantity: str) -> Iterator[Mistake]:
     """Yield the rows that may apply to a task, the simplest first."""
-    task = cases[0].task
+    task = known_as(cases)
     right = right_formula(task.name) if quantity == "derivative" else ""
     write = f"Write {right}." if right else "Compare with this package: the function itself, grad(f) or jacobian(f)."
-    for row in _of_slopes(cases[0]) if quantity == "derivative" else _of_values(task):
+    for row in _of_slopes(cases[0], task) if quantity == "derivative" else _of_values(task):
         yield row if row.correction else Mistake(row.name, row.sentence, write, row.apply)
 
 
 # fmt: off
-def _of_slopes(first: Case) -> Iterator[Mistake]:
-    task = first.task
+def _of_slopes(first: Case, task: Task) -> Iterator[Mistake]:
     yield Mistake("sign", "The sign is flipped.", _SIGNS.get(task.name, ""), _scaled(-1.0))
     yield from _FACTORS
-    of_a_list = _of_a_matrix() if len(first.values) > 1 else _of_a_gradient(task)
+    of_a_list = _of_a_matrix(task) if len(first.values) > 1 else _of_a_gradient(task)
     yield from _of_a_number(task) if first.is_number else of_a_list
     yield Mistake("value", "It is the value of the function, not its derivative.", "", lambda case: case.values)
     yield from _OF_ANY
+    if first.is_number and first.task.name in TASK_NAMES:  # a user's function may itself be wrong
+        yield from _of_other_functions(task)
 
 
 def _scaled(factor: float) -> Applied:
@@ -140,6 +187,13 @@ def _derivative_of(task: Task, place: Callable[[Case], float] = lambda case: cas
     return lambda case: flat(task.derivative((place(case), *case.point[1:])))
 
 
+def _second(case: Case) -> Numbers | None:
+    try:
+        return flat(jacobian(jacobian(case.task.function))(*case.point))
+    except AutogradError:  # a function of floats alone
+        return None
+
+
 def _of_a_number(task: Task) -> Iterator[Mistake]:
     right = RIGHT.get(task.name)
     if right and right.by_output:
@@ -147,7 +201,7 @@ def _of_a_number(task: Task) -> Iterator[Mistake]:
                       "here a is the input.",
                       f"Compute a = {task.name}(x) first, or write {right.by_input}.", _of_text(right.by_output, True))
     if task.name == "binary_cross_entropy":
-        yield from _OF_BINARY_CROSS_ENTROPY
+        yield from _written(WRONG_GRADIENTS, task, _of_element)
     yield Mistake("input-form", "It is right if you pass the input; here it got the output of the function.", "",
                   _derivative_of(task, lambda case: case.values[0]))
     for text, why in WRONG_SLOPES.get(task.name, {}).items():
@@ -163,54 +217,69 @@ def _of_a_number(task: Task) -> Iterator[Mistake]:
             yield Mistake("forward", f"{right.by_output} is right, but a is computed as {text}.", advice,
                           partial(lambda wrong, form, case: [form(case.xs[0], wrong.value(case.point[:1]))],
                                   wrong, function_of(right.by_output)))
+    yield Mistake("second-derivative", "It is the second derivative.", "", _second)
     yield Mistake("degrees", "The argument is converted to radians, as if it were in degrees.", "Pass radians.",
                   _derivative_of(task, lambda case: case.xs[0] * math.pi / 180.0))
-    for other in (*ACTIVATIONS, *RIGHT) if task.name in TASK_NAMES else ():  # a user's function may itself be wrong
-        if other != task.name:
-            sentence = f"It is the derivative of {other}, not of {task.name}."
-            yield Mistake("wrong-function", sentence, "",
-                          partial(lambda f, case: flat(f.derivative(case.point[:1])), task_named(other)))
-            if other in RIGHT and len(RIGHT[other].by_output) > 1:  # "a" is the value
-                yield Mistake("wrong-function", sentence, "", _of_text(RIGHT[other].by_output))
+
+
+def _of_other_functions(task: Task) -> Iterator[Mistake]:
+    for other in [name for name in (*ACTIVATIONS, *RIGHT) if name != task.name]:
+        sentence = f"It is the derivative of {other}, not of {task.name}."
+        yield Mistake("wrong-function", sentence, "",
+                      partial(lambda f, case: flat(f.derivative(case.point[:1])), task_named(other)))
+        if other in RIGHT and len(RIGHT[other].by_output) > 1:  # "a" is the value
+            yield Mistake("wrong-function", sentence, "", _of_text(RIGHT[other].by_output))
 
 
 # -- lists -------------------------------------------------------------------------------------------------------------
 
 
-def _entries(change: Callable[[int, int, float], float]) -> Applied:
-    return lambda case: [change(i, j, x) for i, row in enumerate(case.matrix) for j, x in enumerate(row)]
+def _of_entry(name: str, text: str, case: Case) -> Numbers:
+    """Return what a formula gives for each entry of a Jacobian."""
+    formula, a = function_of(text), softmax(case.xs) if name == "log_softmax" else case.values
+    return [formula(a=a, i=i, j=j, J=x) for i, row in enumerate(case.matrix) for j, x in enumerate(row)]
 
 
-def _of_a_matrix() -> Iterator[Mistake]:
-    all_rows = "Return all rows, one per output."
-    yield Mistake("diagonal", "Only the diagonal is there: every output depends on every input.", "",
-                  _entries(lambda i, j, x: x if i == j else 0.0))
-    yield Mistake("diagonal", "It is the diagonal of the Jacobian alone: every output depends on every input.", "",
-                  lambda case: [row[i] for i, row in enumerate(case.matrix) if i < len(row)])
-    yield Mistake("off-diagonal-sign", "The sign beside the diagonal is flipped.", "",
-                  _entries(lambda i, j, x: x if i == j else -x))
-    yield Mistake("transposed", "It is transposed: rows are inputs and columns outputs.",
-                  "J[i][j] is the derivative of output i by input j; swap rows and columns.",
-                  lambda case: [row[j] for j in range(len(case.xs)) for row in case.matrix])
-    yield Mistake("row-for-column", "It is the first row of the Jacobian alone.", all_rows, lambda case: case.matrix[0])
-    yield Mistake("row-for-column", "It is the first column of the Jacobian alone.", all_rows,
-                  lambda case: [row[0] for row in case.matrix])
-    yield Mistake("row-for-column", "It is the Jacobian summed over inputs.", all_rows,
-                  lambda case: [sum(row) for row in case.matrix])
-    yield Mistake("row-for-column", "It is the Jacobian summed over outputs.", all_rows,
-                  lambda case: [sum(column) for column in zip(*case.matrix, strict=True)])
+def _of_element(name: str, text: str, case: Case) -> Numbers:
+    """Return what a formula gives for each element of a gradient."""
+    formula, n, largest = function_of(text), len(case.xs), max(case.xs)
+    targets = case.targets or [math.nan] * n
+    values = softmax(case.xs) if name == "cross_entropy" else case.values * n
+    values = [ieee.divide(1.0, 1.0 + ieee.exp(-case.xs[0]))] if name == "binary_cross_entropy" else values
+    return [formula(x, a, t=t, n=n, largest=largest) for x, a, t in zip(case.xs, values, targets, strict=True)]
+
+
+def _written(rows: Sequence[Entry], task: Task, apply: Callable[[str, str, Case], Numbers]) -> Iterator[Mistake]:
+    """Yield the rows of a table of entries that are about a task."""
+    kind = "own" if task.name == "softmax" or task.name not in TASK_NAMES else task.name
+    for tasks, name, text, sentence, *correction in rows:
+        if not tasks or kind in tasks.split():
+            yield Mistake(name, sentence.format(text), "".join(correction), partial(apply, task.name, text))
+
+
+_ALL_ROWS = "Return all rows, one per output."
+_OF_A_MATRIX = (
+    Mistake("diagonal", "It is the diagonal of the Jacobian alone: every output depends on every input.", "",
+            lambda case: [row[i] for i, row in enumerate(case.matrix) if i < len(row)]),
+    Mistake("transposed", "It is transposed: rows are inputs and columns outputs.",
+            "J[i][j] is the derivative of output i by input j; swap rows and columns.",
+            lambda case: [row[j] for j in range(len(case.xs)) for row in case.matrix]),
+    Mistake("row-for-column", "It is the first row of the Jacobian alone.", _ALL_ROWS, lambda case: case.matrix[0]),
+    Mistake("row-for-column", "It is the first column of the Jacobian alone.", _ALL_ROWS,
+            lambda case: [row[0] for row in case.matrix]),
+    Mistake("row-for-column", "It is the Jacobian summed over inputs.", _ALL_ROWS,
+            lambda case: [sum(row) for row in case.matrix]),
+    Mistake("row-for-column", "It is the Jacobian summed over outputs.", _ALL_ROWS,
+            lambda case: [sum(column) for column in zip(*case.matrix, strict=True)]),
+)
+
+
+def _of_a_matrix(task: Task) -> Iterator[Mistake]:
+    entries = [*_written(WRONG_JACOBIANS, task, _of_entry)]
+    yield from (*entries[:2], *_OF_A_MATRIX)  # what is true of all Jacobians
     for name, wrong, sentence, correction in WRONG_SOFTMAX:
-        yield Mistake(name, sentence, correction, partial(_softmax_jacobian, wrong))
-    yield Mistake("off-diagonal-sign", "It is a[i]*((1 if i == j else 0) + a[j]): plus instead of minus.", "",
-                  lambda case: [a * (b + (i == j)) for i, a in enumerate(case.values)
-                                for j, b in enumerate(case.values)])
-    yield Mistake("precedence", "It is a[i]*(1 if i == j else 0) - a[j]: the parentheses are missing.", "",
-                  lambda case: [a * (i == j) - b for i, a in enumerate(case.values)
-                                for j, b in enumerate(case.values)])
-    yield Mistake("missing-term", "It is a[i] on the diagonal alone: the term -a[i]*a[j] is missing.", "",
-                  lambda case: [a * (i == j) for i, a in enumerate(case.values) for j in range(len(case.values))])
-    yield Mistake("missing-term", "It is -a[i]*a[j] alone: the term a[i] on the diagonal is missing.", "",
-                  lambda case: [-a * b for a in case.values for b in case.values])
+        yield Mistake(name, sentence, correction, partial(_softmax_jacobian, wrong, task.name))
+    yield from entries[2:]
     yield Mistake("input-form", "It is the Jacobian at the output: you passed it, or applied the function twice.", "",
                   lambda case: flat(case.task.derivative((_like(case, case.values), *case.point[1:]))))
 
@@ -219,9 +288,9 @@ def _like(case: Case, numbers: Numbers) -> object:
     return trees.rebuilt(case.point[0], iter(numbers))
 
 
-def _softmax_jacobian(wrong: Callable[[Numbers], Numbers], case: Case) -> Numbers:
+def _softmax_jacobian(wrong: Callable[[Numbers], Numbers], name: str, case: Case) -> Numbers:
     a = wrong(case.xs)
-    if case.task.name == "log_softmax":
+    if name == "log_softmax":
         return [(i == j) - a_j for i in range(len(a)) for j, a_j in enumerate(a)]
     return [a_i * ((i == j) - a[j]) for i, a_i in enumerate(a) for j in range(len(a))]
 
@@ -279,15 +348,6 @@ WRONG_SOFTMAX: tuple[tuple[str, Callable[[Numbers], Numbers], str, str], ...] = 
 )
 
 
-def _probabilities(case: Case) -> Numbers:
-    return softmax(case.xs) if case.task.name == "cross_entropy" else [ieee.divide(1.0, 1.0 + ieee.exp(-case.xs[0]))]
-
-
-def _of_classes(change: Callable[[float, float], float]) -> Applied:
-    """Return a change of every probability and its target."""
-    return lambda case: [change(a, t) for a, t in zip(_probabilities(case), case.targets, strict=True)]
-
-
 def _less(wrong: Callable[[Numbers], Numbers], sign: float, case: Case) -> Numbers:
     probabilities = wrong(case.xs)
     targets = case.targets or [0.0] * len(probabilities)
@@ -295,31 +355,6 @@ def _less(wrong: Callable[[Numbers], Numbers], sign: float, case: Case) -> Numbe
     return [sign * (a * total - t) for a, t in zip(probabilities, targets, strict=True)]
 
 
-_TARGET_SUM = Mistake("target-sum", "a - t is right only for targets that sum to 1.",
-                      "Write a*sum(t) - t, with a = softmax(z).", _of_classes(lambda a, t: a - t))
-_OF_CLASSES = (  # of both losses of logits
-    Mistake("target", "The target is not subtracted.", "", _of_classes(lambda a, t: a)),
-    Mistake("extra-derivative", "a - t is multiplied by a*(1 - a), which it contains already.", "",
-            _of_classes(lambda a, t: (a - t) * a * (1.0 - a))),
-    Mistake("extra-derivative, sign", "The sign is flipped, and it is multiplied by a*(1 - a), which it contains "
-            "already.", "", _of_classes(lambda a, t: (t - a) * a * (1.0 - a))),
-)
-_OF_CROSS_ENTROPY = (
-    Mistake("inner-derivative", "It is -t/a, the derivative by the probabilities: that of softmax is missing.", "",
-            _of_classes(lambda a, t: -ieee.divide(t, a))),
-    Mistake("diagonal", "Only the diagonal of the derivative of softmax is used.", "",
-            _of_classes(lambda a, t: -t * (1.0 - a))),
-    *_OF_CLASSES,
-    Mistake("target", "1 is subtracted for every class, not for the right one alone.", "",
-            _of_classes(lambda a, t: a - 1.0)),
-)
-_OF_BINARY_CROSS_ENTROPY = (
-    Mistake("inner-derivative", "It is (a - t)/(a*(1 - a)), the derivative by the probability: that of sigmoid is "
-            "missing.", "", _of_classes(lambda a, t: ieee.divide(a - t, a * (1.0 - a)))),
-    *_OF_CLASSES,
-    Mistake("logits", "The logit is used where the probability belongs.", "Compute a = sigmoid(z) first.",
-            lambda case: [case.xs[0] - case.targets[0]]),
-)
 _PER_NUMBER = (  # two mistakes that come together: t - a, and n
     Mistake("mean-for-sum, sign", "The sign is flipped, and it is divided by n once too often.",
             "Flip the sign, and do not divide by n.", lambda case: [-slope / len(case.xs) for slope in case.slopes]),
@@ -328,28 +363,27 @@ _PER_NUMBER = (  # two mistakes that come together: t - a, and n
 )
 
 
+_INDEX = "Check the index: it is the derivative of the wrong element or layer."
+_OF_A_GRADIENT = (
+    Mistake("absolute", "The sign is lost: it is the absolute value.", "", lambda case: list(map(abs, case.slopes))),
+    Mistake("off-by-one", "It is shifted by one: each number stands where the next one belongs.", _INDEX,
+            lambda case: case.slopes[-1:] + case.slopes[:-1]),
+    Mistake("off-by-one", "It is shifted by one: each number stands where the one before it belongs.", _INDEX,
+            lambda case: case.slopes[1:] + case.slopes[:1]),
+    Mistake("reversed", "It is in reverse order.", _INDEX, lambda case: case.slopes[::-1]),
+    Mistake("last-only", "Only the last element has a gradient: = instead of +=, or a constant index.", _INDEX,
+            lambda case: [*[0.0] * (len(case.slopes) - 1), case.slopes[-1]]),
+)
+
+
 def _of_a_gradient(task: Task) -> Iterator[Mistake]:
+    entries = [*_written(WRONG_GRADIENTS, task, _of_element)]
     if task.name == "cross_entropy":
-        yield _TARGET_SUM
+        yield entries.pop(0)  # the condition of the right formula
     for name, wrong, sentence, correction in WRONG_SOFTMAX if task.name in ("cross_entropy", "logsumexp") else ():
         yield Mistake(name, sentence, correction, partial(_less, wrong, 1.0))
         yield Mistake(f"{name}, sign", f"{sentence} And the sign is flipped.", correction, partial(_less, wrong, -1.0))
-    if task.name == "cross_entropy":
-        yield from _OF_CROSS_ENTROPY
-    yield from _PER_NUMBER
-    if task.name == "mse":
-        yield Mistake("target", "The target is not subtracted.", "",
-                      lambda case: [2.0 * y / len(case.xs) for y in case.xs])
-    yield Mistake("absolute", "The sign is lost: it is the absolute value.", "",
-                  lambda case: list(map(abs, case.slopes)))
-    index = "Check the index: it is the derivative of the wrong element or layer."
-    yield Mistake("off-by-one", "It is shifted by one: each number stands where the next one belongs.", index,
-                  lambda case: case.slopes[-1:] + case.slopes[:-1])
-    yield Mistake("off-by-one", "It is shifted by one: each number stands where the one before it belongs.", index,
-                  lambda case: case.slopes[1:] + case.slopes[:1])
-    yield Mistake("reversed", "It is in reverse order.", index, lambda case: case.slopes[::-1])
-    yield Mistake("last-only", "Only the last element has a gradient: = instead of +=, or a constant index.", index,
-                  lambda case: [*[0.0] * (len(case.slopes) - 1), case.slopes[-1]])
+    yield from (*entries, *_PER_NUMBER, *_OF_A_GRADIENT)
 
 
 # -- values ------------------------------------------------------------------------------------------------------------

@@ -47,8 +47,10 @@ def _behind(edges: Edges, root: int, mirrored: bool = False) -> list[int]:
     found: dict[int, None] = {}
     path = [root]
     while path:
-        if missing := [edge.operand for edge in edges[path[-1]] if edge.operand not in found]:
-            path.append(missing[-1 if mirrored else 0])
+        pairs = edges[path[-1]]
+        missing = (edge.operand for edge in (reversed(pairs) if mirrored else pairs) if edge.operand not in found)
+        if (operand := next(missing, None)) is not None:
+            path.append(operand)
         else:
             found[path.pop()] = None
     return [*found]
@@ -161,6 +163,9 @@ _BEGINNINGS = (
               "Clear only computed nodes; let the user clear leaves, as in zero_grad()."), "clear all"),
     Way(Named("no-seed", "The gradient of the root is never set to 1, so everything is 0.",
               "Begin backward() with self.grad = 1.0."), "no seed"),
+    Way(Named("visited-kept", "What one backward() has visited, later calls pass over: the set or list of visited "
+              "nodes is kept between calls, as a default argument or an attribute of the class is.",
+              "Begin each backward() with a new set."), "visited kept"),
 )  # fmt: skip
 
 
@@ -173,25 +178,27 @@ def gradients(
     mirrored: bool = False,
 ) -> list[float]:
     """Return what a pass that works this way leaves in the nodes of a graph; by default, the right gradients."""
-    found = [0.0] * len(edges)
+    found, visited = [0.0] * len(edges), set[int]()  # by earlier calls
     if sums.kind.startswith("equal"):  # of equal operands, one is left
         edges = [[*{edge.operand: edge for edge in pairs[:: 1 if "last" in sums.kind else -1]}.values()]
                  for pairs in edges]  # fmt: skip
     for root in [root % len(edges) for root in roots]:
-        for node in _behind(edges, root):
+        for node in _behind(edges, root) if any(found) else ():
             if beginning == "clear all" or (edges[node] and beginning not in ("stale", "root added", "no seed")):
-                found[node] = 0.0
+                found[node] = found[node] if node in visited else 0.0
         if beginning != "no seed":
             seed = beginning if isinstance(beginning, float) else 1.0
             found[root] = seed + found[root] * (beginning == "root added")
         carried = {root: found[root]}  # the gradient of each node on the path, where a walk hands that on
-        for node, k in islice(walk(edges, root, mirrored), _LONGEST):
+        for node, k in [event for event in islice(walk(edges, root, mirrored), _LONGEST) if event[0] not in visited]:
             edge = edges[node][k]
             how, is_known = sums.at(edge), edge.operand in carried
             upstream = 1.0 if how == "no upstream" else (carried if walk is _along_paths else found)[node]
             carried[edge.operand] = upstream * edge.local
             if not (how == "first" and is_known):
                 found[edge.operand] = carried[edge.operand] + (0.0 if how == "=" else found[edge.operand])
+        if beginning == "visited kept":
+            visited.update(_behind(edges, root))
     return found
 
 
