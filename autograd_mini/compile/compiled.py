@@ -16,7 +16,7 @@ from typing import Any
 
 from autograd_mini.compile.arguments import Arguments, Axes, positional
 from autograd_mini.compile.backends import choose, program
-from autograd_mini.compile.passes import optimized
+from autograd_mini.compile.passes import EXACT, without_dead_code
 from autograd_mini.compile.tape import Place, Tape
 from autograd_mini.compile.tracing import collector_paused, is_tracing, tracing
 from autograd_mini.core.methods import Methods
@@ -39,9 +39,9 @@ class Stats:
     """What compiling for one structure of arguments has done.
 
     Attributes:
-        nodes: the number of instructions, as traced and after the passes.
+        nodes: the number of instructions, as they would be without passes and after them.
         passes: how many instructions each pass has changed.
-        seconds: how long each stage took.
+        seconds: how long each stage took; most passes work while the function is traced, and the last one afterwards.
         backend: the name of the backend.
         why: why it was chosen.
         calls: how often the compiled function has run.
@@ -184,20 +184,21 @@ class Jit:
 
     def _compile(self, given: Arguments) -> Compiled:
         times = [time.perf_counter()]
-        with tracing(sys._getframe()) as builder:
+        with tracing(sys._getframe(), EXACT) as builder:
             result = given.traced(self.call, builder)
             leaves = [_output(path, leaf) for path, leaf in trees.numbers(result, "result")]
             times.append(time.perf_counter())
             traced = builder.tape(leaves)
         times.append(time.perf_counter())
-        tape, counts = optimized(traced)
+        tape = without_dead_code(traced)
         times.append(time.perf_counter())
         backend, why = choose(self.backend, tape)
         ready = program(backend, tape, self.reduce)
         times.append(time.perf_counter())
         stages = ("trace", "verify", "passes", "backend")
         seconds = {stage: end - start for stage, start, end in zip(stages, times, times[1:], strict=False)}
-        stats = Stats({"traced": len(traced), "optimized": len(tape)}, counts, seconds, backend, why)
+        nodes = {"traced": builder.writing.asked, "optimized": len(tape)}
+        stats = Stats(nodes, builder.writing.counts, seconds, backend, why)
         zeros = trees.rebuilt(result, iter([0.0] * len(leaves)))
         return Compiled(tape, zeros, trees.Blank(zeros), ready, builder.sites, stats)
 

@@ -3,7 +3,7 @@
 Each takes registers or floats and returns what the row's function returns, within 3 ulp and with the same special
 values. They have no loops over data, and use only + - * /, comparisons, `where`, abs, floor, sqrt, exp, log, log1p,
 pow, fmod, and rows that are expanded here themselves.
-Not here: how a language writes an operation (`languages`). Read next: `compile.passes`.
+Not here: how a language writes an operation (`languages`). Read next: `compile.backends`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from autograd_mini.core import ieee
 from autograd_mini.core import table as of
 from autograd_mini.core.rules import LN2, halves
 from autograd_mini.core.table import abs, exp, floor, log, log1p, pow, sqrt, where
-from autograd_mini.core.traced import Unrecorded
 from autograd_mini.errors import ArgumentError
 
 # Polynomials through Chebyshev points, lowest power first; tests/compile/test_expansions.py computes them again. Each
@@ -264,8 +263,7 @@ def expanded(tape: Tape, names: Set[str]) -> Tape:
             if op == INPUT:
                 made.append(inputs[int(str(detail))])
             elif op in names:
-                result = EXPANSIONS[op](*[Unrecorded(made[x]) for x in operands])
-                made.append(builder.register_of(result.data))
+                made.append(builder.register_of(EXPANSIONS[op](*[made[x] for x in operands])))
             else:
                 made.append(builder.add(op, tuple([made[x] for x in operands]), detail))
         tape = builder.tape([made[x] for x in tape.outputs])

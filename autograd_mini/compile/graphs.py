@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from autograd_mini.compile.passes import optimized
+from autograd_mini.compile.passes import EXACT, without_dead_code
 from autograd_mini.compile.tape import Tape
 from autograd_mini.compile.tracing import Builder, tracing
 from autograd_mini.core.node import Node
 from autograd_mini.core.replay import Decision, choice_of, followed
 from autograd_mini.core.row import TABLE, ZERO, evaluate, select
 from autograd_mini.core.sweep import topological_order
-from autograd_mini.core.traced import RELATE, Condition, Guarded, Unrecorded, resolved
+from autograd_mini.core.traced import RELATE, Guarded, Unrecorded, resolved
 
 
 class Edge(NamedTuple):
@@ -57,9 +57,9 @@ class GraphTape:
         self._found: dict[Any, Any] = {}  # nodes on the tape
         self._conditions: dict[Any, Any] = {}  # of each `where`
         self._outputs: list[Any] = []
-        with tracing() as self._builder:
+        with tracing(passes=EXACT) as self._builder:
             for number, leaf in enumerate(self.leaves):
-                self._found[leaf] = Unrecorded(self._builder.input(f"x{number}"))
+                self._found[leaf] = self._builder.input(f"x{number}")
             values = {node: self._output(self._number(node)) for node in order}
             known = [(node, choice) for node in order if (choice := choice_of(node)) is not None]
             choices = [(node, choice, self._answer(self._conditions[node])) for node, choice in known]
@@ -67,7 +67,7 @@ class GraphTape:
             slopes = {node: self._partials(node) for node in order}
             usual = [*reversed(topological_order(root)), *reversed(order)]
             turns = {node: self._edges(node, slopes[node]) for node in _users_first(usual, slopes)}
-            self.tape: Tape = optimized(self._builder.tape([*map(_bare, self._outputs)]))[0]
+            self.tape: Tape = without_dead_code(self._builder.tape(self._outputs))
         at = self.tape.outputs
         self.values = {node: at[x] for node, x in values.items()}
         self.choices: list[tuple[Any, Decision, int]] = [(node, choice, at[x]) for node, choice, x in choices]
@@ -136,7 +136,7 @@ class GraphTape:
                 is_guarded = type(slope) is Guarded
                 live = select(slope.condition, 1.0, 0.0) if is_guarded else 1.0
                 local = slope.value if is_guarded else slope
-                state = self._state(self._builder, _bare(live), _bare(local))
+                state = self._state(self._builder, live, local)
                 edges.append(Edge(node.operands[place], place, self._output(resolved(slope)), state))
         return edges
 
@@ -145,10 +145,6 @@ class GraphTape:
         if flat is False:
             return None if type(live) is float else self._output(live)
         return self._output(2.0 if flat is True else builder.compute(TABLE["where"], (flat, 2.0, live)))
-
-
-def _bare(number: Any) -> Any:
-    return number.data if isinstance(number, (Unrecorded, Condition)) else number
 
 
 def _users_first(nodes: Sequence[Any], slopes: dict[Any, list[Any]]) -> list[Any]:

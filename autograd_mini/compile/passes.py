@@ -1,19 +1,20 @@
 """Passes: each makes a tape shorter or cheaper, and is verified; only exact ones run by default.
 
-Not here: what a tape is (`tape`). Read next: `compile.backends`.
+Not here: what a tape is (`tape`). Read next: `compile.tracing`.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
-from itertools import accumulate, compress
 from typing import Any, NamedTuple
 
-from autograd_mini.compile.tape import CONSTANT, INPUT, Instruction, Tape, TapeError, kind_of
+from autograd_mini.compile.tape import CONSTANT, INPUT, Instruction, Place, Tape, TapeError, kind_of
 from autograd_mini.core.row import TABLE, float_of
 from autograd_mini.core.traced import RELATE
 
 Registers = tuple[int, ...]
+Places = Sequence[Place | None]
 Rewriter = Callable[["Rewriting", Instruction], int | None]
 
 
@@ -26,6 +27,7 @@ class Pass(NamedTuple):
         witness: an expression that it changes, and what it makes of it.
         ops: the operations that it looks at; empty for all that have operands.
         rewrite: for an instruction with new operands: the register that replaces it, or None to keep it.
+        needs: operations, one of which has to compute an operand; empty for any operands.
     """
 
     name: str
@@ -33,64 +35,98 @@ class Pass(NamedTuple):
     witness: tuple[str, str]
     ops: frozenset[str]
     rewrite: Rewriter
+    needs: frozenset[str] = frozenset()
 
 
 class Rewriting:
-    """A new tape that is written from an old one, instruction by instruction; equal ones are written once."""
+    """A tape that is being written through passes, instruction by instruction; equal ones are written once.
 
-    def __init__(self, passes: Sequence[Pass] = ()) -> None:
+    Attributes:
+        instructions: what has been written so far.
+        sources: for each, the number of the place or of the old register that it was written for.
+        constants: the numbers of registers that hold one.
+        counts: how often each pass has changed something.
+    """
+
+    def __init__(self, passes: Sequence[Pass] = (), author: str = "rewriting") -> None:
         self.instructions: list[Instruction] = []
-        self.counts = dict.fromkeys([one.name for one in passes], 0)  # how often each pass has changed something
-        self._sources: list[int] = []  # the old register that each new one was written for
-        self._authors: dict[int, str] = {}  # the pass that wrote a new register
-        self._known: dict[Instruction, int] = {}
+        self.constants: dict[int, float] = {}
+        self.counts = dict.fromkeys([one.name for one in passes], 0)
+        self.sources: list[int] = []
         self._source = -1
-        ops = (*TABLE, *RELATE)
-        self._passes = {op: [one for one in passes if not one.ops or op in one.ops] for op in ops}
+        self._author = author
+        self._authors: dict[int, str] = {}  # the pass that wrote a register
+        self.known: dict[Instruction, int] = {}  # the register of what is written, or was replaced
+        self._needs = {op for one in passes for op in one.needs}
+        self._needed: set[int] = set()  # the registers that they compute
+        self._passes: dict[tuple[str, bool], list[Pass]] = {}  # by operation, and whether one of them is an operand
+        for one in passes:
+            for key in itertools.product(one.ops or (*TABLE, *RELATE), (True,) if one.needs else (True, False)):
+                self._passes.setdefault(key, []).append(one)
 
     def add(self, op: str, operands: Registers = (), detail: Any = None) -> int:
-        """The new register of an instruction."""
+        """The register of an instruction, which is written if it is new."""
         instruction = op, operands, detail
-        known = self._known.get(instruction)
-        if known is None:
-            known = self._known[instruction] = len(self.instructions)
-            self.instructions.append(instruction)
-            self._sources.append(self._source)
-        return known
+        known = self.known.get(instruction)
+        return self._write(instruction) if known is None else known
+
+    def _write(self, instruction: Instruction) -> int:
+        register = self.known[instruction] = len(self.instructions)
+        self.instructions.append(instruction)
+        self.sources.append(self._source)
+        op, _, detail = instruction
+        if op in self._needs:
+            self._needed.add(register)
+        if op == CONSTANT:
+            self.constants[register] = float(detail or 0)
+        return register
 
     def constant(self, register: int) -> float | None:
         """The number of a register that holds a constant, else None."""
-        op, _, detail = self.instructions[register]
-        return float(detail) if op == CONSTANT and isinstance(detail, str) else None
+        return self.constants.get(register)
+
+    def written(self, instruction: Instruction, source: int) -> int:
+        """The register that computes an instruction, after the first pass that replaces it, written for a source."""
+        known = self.known.get(instruction)
+        if known is not None:
+            return known
+        self._source = source
+        op, operands, _ = instruction
+        first = len(self.instructions)
+        for one in self._passes.get((op, not self._needed.isdisjoint(operands)), ()):
+            replaced = one.rewrite(self, instruction)
+            if replaced is not None:
+                last = len(self.instructions)
+                self.counts[one.name] += 1
+                self.known[instruction] = replaced
+                for register in range(first, last):
+                    self._authors[register] = f"the pass {one.name!r}"
+                kind = kind_of(op)
+                if not (0 <= replaced < last and kind_of(self.instructions[replaced][0]) == kind):
+                    raise TapeError(
+                        f"The pass {one.name!r} replaced {instruction} by register {replaced}, which is not a {kind}."
+                    )
+                return replaced
+        return self._write(instruction)
+
+    @property
+    def asked(self) -> int:
+        """How many different instructions there would be without the passes."""
+        return len(self.instructions) - len(self._authors) + sum(self.counts.values())
 
     def run(self, tape: Tape) -> Tape:
         """Rewrite a tape, leave out what no result needs, and verify the new one."""
         new: list[int] = [-1] * len(tape)
         for register, (is_needed, (op, operands, detail)) in enumerate(zip(live(tape), tape.instructions, strict=True)):
             if is_needed:
-                self._source = register
-                instruction = op, tuple([new[x] for x in operands]), detail
-                new[register] = self._rewritten(instruction)
-        outputs = tuple([new[x] for x in tape.outputs])
-        places = tape.places and tuple([tape.places[source] for source in self._sources])
-        made = Tape(tuple(self.instructions), tape.inputs, outputs, tape.batched, places)
-        return made.verify(lambda register: self._authors.get(register, "rewriting"))
+                new[register] = self.written((op, tuple([new[x] for x in operands]), detail), register)
+        return self.tape(tape.inputs, tuple([new[x] for x in tape.outputs]), tape.batched, tape.places)
 
-    def _rewritten(self, instruction: Instruction) -> int:
-        for one in self._passes.get(instruction[0], ()):
-            first = len(self.instructions)
-            replaced = one.rewrite(self, instruction)
-            if replaced is not None:
-                last = len(self.instructions)
-                self.counts[one.name] += 1
-                self._authors |= dict.fromkeys(range(first, last), f"the pass {one.name!r}")
-                kind = kind_of(instruction[0])
-                if not (0 <= replaced < last and kind_of(self.instructions[replaced][0]) == kind):
-                    raise TapeError(
-                        f"The pass {one.name!r} replaced {instruction} by register {replaced}, which is not a {kind}."
-                    )
-                return replaced
-        return self.add(*instruction)
+    def tape(self, inputs: tuple[str, ...], outputs: Registers, batched: tuple[bool, ...], places: Places) -> Tape:
+        """What has been written, verified; the places are those of the sources."""
+        found = tuple(map(places.__getitem__, self.sources)) if places else ()
+        made = Tape(tuple(self.instructions), inputs, outputs, batched, found)
+        return made.verify(lambda register: self._authors.get(register, self._author))
 
 
 def live(tape: Tape) -> list[bool]:
@@ -108,14 +144,10 @@ def live(tape: Tape) -> list[bool]:
 def _constants(made: Rewriting, instruction: Instruction) -> int | None:
     """Compute an operation of constants now."""
     op, operands, _ = instruction
-    numbers = []
-    for x in operands:
-        number = made.constant(x)
-        if number is None:
-            return None
-        numbers.append(number)
+    if not all(map(made.constants.__contains__, operands)):
+        return None
     row = TABLE[op]
-    return made.add(CONSTANT, (), repr(float_of(row, row.function(*numbers))))
+    return made.add(CONSTANT, (), repr(float_of(row, row.function(*map(made.constants.get, operands)))))
 
 
 def _choices(made: Rewriting, instruction: Instruction) -> int | None:
@@ -130,35 +162,35 @@ def _choices(made: Rewriting, instruction: Instruction) -> int | None:
     return a if RELATE[op](*numbers) else b
 
 
-def _identities(made: Rewriting, instruction: Instruction) -> int | None:
-    """Leave out what returns its operand, bit for bit, such as x + -0.0, x * 1.0, --x, c & c; a + -b is a - b."""
+def _copies(made: Rewriting, instruction: Instruction) -> int | None:
+    """Leave out what returns its operand, whatever it is: pos(x), --x, c & c."""
     op, operands, _ = instruction
-    match op:
-        case "pos" | "stop_gradient" | "defined":
-            return operands[0]
-        case "neg" | "~":
-            inner = made.instructions[operands[0]]
-            return inner[1][0] if inner[0] == op else None
-        case "add" | "mul":
-            neutral = "-0.0" if op == "add" else "1.0"
-            for x, other in (operands, operands[::-1]):
-                known = made.instructions[other]
-                if known == (CONSTANT, (), neutral):
-                    return x
-                if op == "mul" and known == (CONSTANT, (), "-1.0"):
-                    return made.add("neg", (x,))
-                if op == "add" and known[0] == "neg":
-                    return made.add("sub", (x, known[1][0]))
-        case "pow":
-            if made.instructions[operands[1]] == (CONSTANT, (), "2.0"):
-                return made.add("mul", (operands[0], operands[0]))
-        case "&" | "|":
-            if operands[0] == operands[1]:
-                return operands[0]
-        case "sub" | "div":
-            if made.instructions[operands[1]] == (CONSTANT, (), "0.0" if op == "sub" else "1.0"):
-                return operands[0]
+    if op in ("&", "|"):
+        return operands[0] if operands[0] == operands[1] else None
+    if op not in ("neg", "~"):
+        return operands[0]
+    inner, behind, _ = made.instructions[operands[0]]
+    return behind[0] if inner == op else None
+
+
+def _identities(made: Rewriting, instruction: Instruction) -> int | None:
+    """Leave out what a constant does not change, bit for bit, such as x + -0.0; a + -b is a - b."""
+    op, (a, b), _ = instruction
+    for x, other in ((a, b), (b, a)) if op in ("add", "mul") else ((a, b),):
+        kind, behind, number = made.instructions[other]
+        if kind == "neg" and op == "add":
+            return made.add("sub", (x, behind[0]))
+        if kind == CONSTANT:
+            if number == _NEUTRAL.get(op):
+                return x
+            if (op, number) == ("mul", "-1.0"):
+                return made.add("neg", (x,))
+            if (op, number) == ("pow", "2.0"):
+                return made.add("mul", (x, x))
     return None
+
+
+_NEUTRAL = {"add": "-0.0", "mul": "1.0", "sub": "0.0", "div": "1.0"}
 
 
 def _arms(made: Rewriting, instruction: Instruction) -> int | None:
@@ -179,18 +211,20 @@ def _only(*ops: str) -> frozenset[str]:
     return frozenset(ops)
 
 
-_IDENTITIES = "pos", "stop_gradient", "defined", "neg", "~", "&", "|", "add", "mul", "sub", "div", "pow"
+_COPIES = "pos", "stop_gradient", "defined", "neg", "~", "&", "|"
 PASSES = (
-    Pass("identities", True, ("x * 1.0", "x"), frozenset(_IDENTITIES), _identities),
-    Pass("constants", True, ("exp(0.0) + x", "1.0 + x"), frozenset(TABLE) - {"where"}, _constants),
+    Pass("copies", True, ("--x", "x"), _only(*_COPIES), _copies),
+    Pass("identities", True, ("x * 1.0", "x"), _only(*_NEUTRAL, "pow"), _identities, _only(CONSTANT, "neg")),
+    Pass("constants", True, ("exp(0.0) + x", "1.0 + x"), _only(*TABLE) - {"where"}, _constants, _only(CONSTANT)),
     Pass("choices", True, ("where(1.0 < 2.0, x, y)", "x"), _only("where"), _choices),
     Pass("arms", True, ("where(c, exp(x), exp(y))", "exp(where(c, x, y))"), _only("where"), _arms),
-)  # fmt: skip
+)
+EXACT = [one for one in PASSES if one.exact]
 
 
 def optimized(tape: Tape) -> tuple[Tape, dict[str, int]]:
     """The tape after all exact passes, and how often each has changed something; then dead code is left out."""
-    rewriting = Rewriting([one for one in PASSES if one.exact])
+    rewriting = Rewriting(EXACT)
     return without_dead_code(rewriting.run(tape)), rewriting.counts
 
 
@@ -199,13 +233,13 @@ def without_dead_code(tape: Tape) -> Tape:
     needed = live(tape)
     if all(needed):
         return tape
-    new = [*accumulate(needed, initial=0)]
+    new = [*itertools.accumulate(needed, initial=0)]
     instructions = [
         (op, tuple([new[x] for x in operands]), detail)
         for (op, operands, detail), is_needed in zip(tape.instructions, needed, strict=True)
         if is_needed
     ]
-    places = tuple(compress(tape.places, needed))
+    places = tuple(itertools.compress(tape.places, needed))
     outputs = tuple([new[x] for x in tape.outputs])
     return Tape(tuple(instructions), tape.inputs, outputs, tape.batched, places).verify(
         lambda _: "leaving out dead code"

@@ -1,7 +1,7 @@
 """The tape: a recorded function as a flat list of instructions, each of which computes one register.
 
 Not here: what writes tapes (`tracing`), changes them (`passes`) and runs them (`backends`).
-Read next: `compile.tracing`.
+Read next: `compile.passes`.
 """
 
 from __future__ import annotations

@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import Any
 
+from autograd_mini.compile.passes import Pass, Rewriting
 from autograd_mini.compile.tape import (
     CONDITION,
     CONSTANT,
     INPUT,
     JOINS,
-    NUMBER,
     Instruction,
     Place,
     Tape,
@@ -26,28 +26,34 @@ from autograd_mini.compile.tape import (
     spelled,
 )
 from autograd_mini.core.row import FLAT, TABLE, Primitive, as_number, interpreters
-from autograd_mini.core.traced import Unrecorded, relations, resolved
+from autograd_mini.core.traced import Condition, Unrecorded, relations, resolved
 from autograd_mini.core.traced import tape as active
 from autograd_mini.errors import TraceError
 from autograd_mini.program.owner import FOLDER
 from autograd_mini.program.source import Site
 
-# Rows that are, or whose rules return, `FLAT`.
-_FLATTENING = {"flat", "slope_at_kink", "pow", "power_term", "xlogy"}
-_FLATTENING |= {row.name for row in TABLE.values() if row.curvature != row.curvature}
+_NOWHERE = -1  # the number of no place
+
+# Rows that are, or whose rules return, `FLAT`; and `where`, whose answer may be known.
+_SPECIAL = {"flat", "slope_at_kink", "pow", "power_term", "xlogy", "where"}
+_SPECIAL |= {row.name for row in TABLE.values() if row.curvature != row.curvature}
 
 
-class Register:
-    """A number or a condition of a tape that is being written.
+class Register(Unrecorded):
+    """A number or a condition of a tape that is being written; its data are itself.
 
     A slope can be `FLAT`, perhaps behind a condition: `flat` says when. Whatever it is multiplied by, it stays the zero
     that changes no sum, which is -0.0 on the tape, and 0.0 in a result.
     """
 
-    __slots__ = ("builder", "flat", "index", "kind")
+    __slots__ = ("builder", "flat", "index")
 
-    def __init__(self, builder: Builder, index: int, kind: str, flat: Register | bool = False) -> None:
-        self.builder, self.index, self.kind, self.flat = builder, index, kind, flat
+    def __init__(self, builder: Builder, index: int, flat: Register | bool = False) -> None:
+        self.builder, self.index, self.flat = builder, index, flat
+
+    @property
+    def _data(self) -> Register:
+        return self
 
     @property
     def nothing(self) -> float | None:
@@ -55,28 +61,34 @@ class Register:
         return None if self.builder.may_be_flat else -0.0
 
     def __repr__(self) -> str:
-        op, operands, _ = self.builder.instructions[self.index]
+        op, operands, _ = self.builder.writing.instructions[self.index]
         names = [self.builder.name_of(x) for x in operands]
-        return spelled(op, names) if self.kind == CONDITION else self.builder.name_of(self.index)
+        return spelled(op, names) if kind_of(op) == CONDITION else self.builder.name_of(self.index)
 
 
 class Builder:
-    """A tape that is being written; equal instructions are written once.
+    """A tape that is being written, through passes; equal instructions are written once.
 
     Args:
         caller: a frame outside of the traced function; None to remember no places.
+        passes: what changes instructions before they are written.
     """
 
-    def __init__(self, caller: FrameType | None = None) -> None:
+    def __init__(self, caller: FrameType | None = None, passes: Sequence[Pass] = ()) -> None:
         while caller is not None and _is_own(caller):
             caller = caller.f_back
         self._inputs: list[str] = []
         self._batched: list[bool] = []
-        self._known: dict[Instruction, Register] = {}  # the tape, in order
+        self.writing = Rewriting(passes, "tracing")
+        self._known = self.writing.known
+        self._registers: list[Register] = []  # one for each instruction: equal numbers are the same object
+        self._constants: dict[float, Register] = {}
         self._caller = caller
+        self.derivatives = 0  # how many functions are being recorded for one
         self.may_be_flat = False  # does the tape hold an operation whose rule returns `FLAT`?
-        self._places: list[tuple[CodeType, int] | None] = []
-        self._sweeps: list[tuple[CodeType, int] | None] = []  # the places of the sweeps that are running
+        self._numbers: dict[tuple[int, int], int] = {}  # of places, by the code and the instruction in it
+        self._places: list[tuple[CodeType, int]] = []
+        self._sweeps: list[int] = []  # the places of the sweeps that are running
         self.sites: dict[Place, Site] = {}  # of the places on the tape, which can be pickled, as sites cannot
 
     def input(self, name: str, batched: bool = False) -> Register:
@@ -87,70 +99,85 @@ class Builder:
 
     def constant(self, number: float) -> Register:
         """The register of a constant."""
-        return self.add(CONSTANT, (), repr(float(number)))
+        register = self._constants.get(number)
+        if register is None:
+            register = self.add(CONSTANT, (), repr(float(number)))
+            if number:  # 0.0 == -0.0
+                self._constants[number] = register
+        return register
 
     def add(self, op: str, operands: tuple[Register, ...] = (), detail: int | str | None = None) -> Register:
         """The register of an instruction, which is written if it is new."""
         instruction = op, tuple([x.index for x in operands]), detail
-        return self._known.get(instruction) or self._new(instruction)
+        index = self._known.get(instruction)
+        return self._new(instruction) if index is None else self._registers[index]
 
     def _new(self, instruction: Instruction) -> Register:
-        op, operands, _ = instruction
-        register = self._known[instruction] = Register(self, len(self._known), kind_of(op))
-        self._places.append(self._place() if operands else None)
-        return register
+        registers, writing = self._registers, self.writing
+        index = writing.written(instruction, self._place() if instruction[1] else _NOWHERE)
+        while len(registers) < index:  # passes write others, too
+            registers.append(Register(self, len(registers)))
+        if index == len(registers):
+            registers.append(Register(self, index))
+        return registers[index]
 
     def close(self) -> None:
         """Write no more: what the function has kept of the trace is an error from now on."""
-        self._new = self._closed  # type: ignore[method-assign]  # not a question for every instruction
-
-    def _closed(self, instruction: Instruction) -> Register:
-        raise _kept()
+        self._new = _closed  # type: ignore[method-assign]  # not a question for every instruction
+        self._known = {}
+        self._constants = {}
+        self._registers = []  # they refer to the builder: the collector would have to find the cycle
 
     def tape(self, outputs: Sequence[Any]) -> Tape:
         """The tape that returns these numbers."""
         results = [self.register_of(resolved(x)) for x in outputs]
         registers = tuple([self._where(x.flat, self.constant(0.0), x).index for x in results])
-        sites = {place: Site(*place) for place in self._places if place is not None}
-        known = {place: Place(site.file, site.line, site.expression) for place, site in sites.items()}
-        places = tuple([None if place is None else known[place] for place in self._places])
-        self.sites = {known[place]: site for place, site in sites.items()}
-        return Tape(tuple(self._known), tuple(self._inputs), registers, tuple(self._batched), places).verify()
-
-    @property
-    def instructions(self) -> tuple[Instruction, ...]:
-        """What has been written so far."""
-        return tuple(self._known)
+        sites = [Site(*place) for place in self._places]
+        places = [Place(site.file, site.line, site.expression) for site in sites]
+        self.sites = dict(zip(places, sites, strict=True))
+        return self.writing.tape(tuple(self._inputs), registers, tuple(self._batched), [*places, None])
 
     def name_of(self, register: int) -> str:
         """What messages call a register: the name of an input, a constant, or v3 for any other."""
-        op, _, detail = self.instructions[register]
+        op, _, detail = self.writing.instructions[register]
         return self._inputs[int(str(detail))] if op == INPUT else str(detail) if op == CONSTANT else f"v{register}"
 
     def place_of(self, register: Register) -> tuple[CodeType, int] | None:
         """Where in the traced function a register was computed: the code, and the instruction in it."""
-        return self._places[register.index]
+        number = self.writing.sources[register.index]
+        return None if number == _NOWHERE else self._places[number]
 
     def register_of(self, operand: Any) -> Register:
         """An operand as a register of this tape."""
+        if type(operand) is float:
+            return self.constant(operand)
+        if isinstance(operand, (Unrecorded, Condition)):
+            operand = operand.data
+        if operand is FLAT:
+            return Register(self, self.constant(-0.0).index, True)  # to add -0.0 changes no bit
         if type(operand) is not Register:
-            if operand is not FLAT:
-                return self.constant(operand)
-            return Register(self, self.constant(-0.0).index, NUMBER, True)  # to add -0.0 changes no bit
+            return self.constant(operand)
         if operand.builder is not self:
             raise _kept()
         return operand
 
-    def _place(self) -> tuple[CodeType, int] | None:
-        """The innermost place in the traced function that is not in this package."""
-        if self._caller is None:
-            return None
+    def _place(self) -> int:
+        """The number of the innermost place in the traced function that is not in this package."""
         if self._sweeps:
             return self._sweeps[-1]
-        frame: FrameType | None = sys._getframe(2)
-        while frame is not None and _is_own(frame):
+        if self._caller is None:
+            return _NOWHERE
+        frame: FrameType | None = sys._getframe(4)  # nearer ones are this package's
+        while frame is not None and frame.f_code.co_filename.startswith(FOLDER):
             frame = frame.f_back
-        return None if frame is None or frame is self._caller else (frame.f_code, frame.f_lasti)
+        if frame is None or frame is self._caller:
+            return _NOWHERE
+        key = id(frame.f_code), frame.f_lasti
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = len(self._places)
+            self._places.append((frame.f_code, frame.f_lasti))
+        return number
 
     def in_one_place(self, work: Callable[..., object], *args: Any) -> None:
         """Do work all of whose instructions belong to this place: a sweep is called once, from deep inside."""
@@ -164,21 +191,28 @@ class Builder:
 
     def compute(self, row: Primitive, operands: tuple[Any, ...]) -> Register:
         """The register of an operation of the table; no language needs to know of `FLAT`."""
-        name, is_flat, indices = row.name, False, []
-        if name == "where" and type(operands[0]) is not Register:  # the answer was known already
-            return self.register_of(operands[1] if operands[0] else operands[2])
-        if name in _FLATTENING:
-            self.may_be_flat = True
+        name, indices = row.name, []
+        if name in _SPECIAL:
+            if name == "where":
+                condition, a, b = [x.data if isinstance(x, Condition) else x for x in operands]
+                if isinstance(condition, (bool, float)):  # the answer was known already
+                    return self.register_of(a if condition else b)
+                if kind_of(self.writing.instructions[condition.index][0]) != CONDITION:
+                    condition = self.add("!=", (condition, self.constant(0.0)))
+                operands = condition, a, b
+            self.may_be_flat = self.may_be_flat or name != "where"
             if name in ("flat", "slope_at_kink"):
                 return self.register_of(FLAT)
         for x in operands:
             if type(x) is not Register or x.builder is not self:
                 x = self.register_of(x)
-            is_flat = is_flat or x.flat is not False
+            if x.flat is not False or row.is_users:
+                break
             indices.append(x.index)
-        if not is_flat and not row.is_users:
+        else:
             instruction = name, tuple(indices), None
-            return self._known.get(instruction) or self._new(instruction)
+            index = self._known.get(instruction)
+            return self._new(instruction) if index is None else self._registers[index]
         registers = tuple([self.register_of(x) for x in operands])
         if row.is_users:
             return self._in_simpler_rows(row, registers)
@@ -196,12 +230,12 @@ class Builder:
                 result, flat = self.add("add", registers), self._both(a.flat, b.flat)
             case _:  # where it is not a slope any more, it is the number 0.0
                 result = self.add(name, tuple([self._where(x.flat, self.constant(0.0), x) for x in registers]))
-        return Register(self, result.index, NUMBER, flat)
+        return Register(self, result.index, flat)
 
     def _in_simpler_rows(self, row: Primitive, registers: tuple[Register, ...]) -> Register:
         """The user's function, run on registers: it is a decomposition if it uses only what this package knows."""
         try:
-            result = row.function(*[Unrecorded(x) for x in registers])
+            result = row.function(*registers)
         except Exception as error:  # the user's code is made for floats and may raise anything
             what = str(error).partition("\n")[0]
             raise TraceError(
@@ -209,7 +243,7 @@ class Builder:
                 f"({type(error).__name__}: {what}).",
                 "Write it with this package's functions (am.exp, not math.exp), which take registers too.",
             ) from error
-        return self.register_of(result.data if isinstance(result, Unrecorded) else as_number(result))
+        return self.register_of(result if isinstance(result, Unrecorded) else as_number(result))
 
     def _where(self, condition: Register | bool, a: Register, b: Register) -> Register:
         return (a if condition else b) if isinstance(condition, bool) else self.add("where", (condition, a, b))
@@ -236,6 +270,10 @@ class Builder:
         return (self._both if symbol == "&" else self._either)(*operands)
 
 
+def _closed(instruction: Instruction) -> Register:
+    raise _kept()
+
+
 def _kept() -> TraceError:
     return TraceError(
         "A number was kept from an earlier trace, or from another thread's.",
@@ -247,11 +285,18 @@ def _is_own(frame: FrameType) -> bool:
     return frame.f_code.co_filename.startswith(FOLDER)
 
 
-def _builder_of(operands: Sequence[Any]) -> Builder:
+def _computed(row: Primitive, operands: tuple[Any, ...]) -> Register:
+    """The interpreter of registers."""
     for x in operands:
         if type(x) is Register:
-            return x.builder
-    raise AssertionError(operands)  # an interpreter is called for one of its own
+            return x.builder.compute(row, operands)
+    condition: Register = operands[0].data  # of a `where` of floats
+    return condition.builder.compute(row, operands)
+
+
+def _related(symbol: str, *operands: Any) -> Register | bool:
+    builder: Builder = next(x.builder for x in operands if type(x) is Register)
+    return builder.relate(symbol, operands)
 
 
 @contextmanager
@@ -267,9 +312,9 @@ def collector_paused() -> Iterator[None]:
 
 
 @contextmanager
-def tracing(caller: FrameType | None = None) -> Iterator[Builder]:
+def tracing(caller: FrameType | None = None, passes: Sequence[Pass] = ()) -> Iterator[Builder]:
     """Write a tape; calls of other compiled functions inside write onto it too."""
-    builder = Builder(caller)
+    builder = Builder(caller, passes)
     token = active.set(builder)
     try:
         with collector_paused():
@@ -284,5 +329,5 @@ def is_tracing() -> bool:
     return active.get() is not None
 
 
-interpreters[Register] = lambda row, operands: _builder_of(operands).compute(row, operands)
-relations[Register] = lambda symbol, *operands: _builder_of(operands).relate(symbol, operands)
+interpreters[Register] = _computed
+relations[Register] = _related

@@ -46,7 +46,7 @@ _ANSWERS: dict[str, Callable[..., Any]] = {
 
 def right_operand(row: Primitive, other: Any) -> Any:
     """The other operand of an operator as a number; None if its class may implement the operator."""
-    if isinstance(other, Methods):
+    if type(other) is float or isinstance(other, Methods):
         return other
     number = None if other is FLAT and row.symbol in "+*" else as_number(other)  # FLAT has both operators
     if number is None and is_hopeless(other):

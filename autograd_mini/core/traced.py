@@ -151,7 +151,8 @@ class Condition(Copyable):
         data, operand = (other.data, other) if isinstance(other, Condition) else (other, float(other))
         return _related(symbol, (self.data, data), (self, operand), self._kind)
 
-    def _dressed(self) -> Condition:
+    def dressed(self) -> Condition:
+        """The same for data without a graph."""
         return Condition(self.data, self.op, self.operands, Unrecorded)
 
     def __repr__(self) -> str:
@@ -179,8 +180,9 @@ class Unrecorded(Methods):
     __lt__, __le__, __gt__, __ge__, __eq__, __ne__ = map(_compared, list(RELATE)[:6])
     __hash__ = object.__hash__
 
-    def _dressed(self) -> Unrecorded:
-        return Unrecorded(self._data)
+    def dressed(self) -> Any:
+        """Its data with operators, for rules."""
+        return self._data if isinstance(self._data, Unrecorded) else Unrecorded(self._data)
 
     def __bool__(self) -> bool:
         return bool(self != 0.0)
@@ -421,7 +423,7 @@ def local_partials(row: Primitive, result: Any, operands: Iterable[Any]) -> tupl
 
     Operands are traced nodes, or data as `Unrecorded`; floats for constants; a `Condition` or float for `where`.
     """
-    dressed = [x._dressed() if isinstance(x, (Unrecorded, Condition)) else x for x in operands]
+    dressed = [x.dressed() if isinstance(x, (Unrecorded, Condition)) else x for x in operands]
     return tuple([_undressed(p, f"The rule of {row.name!r}") for p in row.partials(Unrecorded(result), dressed)])
 
 

@@ -42,6 +42,24 @@ class _Locals(dict[str, Any]):
         self.code = frame.f_code
 
 
+class _Remembered(dict[str, Any]):
+    """The variables of a function or a file as they were, as far as nodes can be named with them."""
+
+    def __init__(self, space: Namespace, nodes: Collection[Value], found: dict[Value, str]) -> None:
+        kept = ((name, thing, (is_node(thing) and thing in nodes) or _is_plain(thing)) for name, thing in users(space))
+        super().__init__({name: thing if names else None for name, thing, names in kept})
+        self.paths = found
+
+
+def remembered(spaces: Sequence[Namespace], nodes: Collection[Value]) -> tuple[Namespace, ...]:
+    """Return the program's variables as they are now, which name these nodes in the same way later.
+
+    They hold nothing else of the program, whose lists and objects may change.
+    """
+    found = paths(spaces, nodes)
+    return tuple([_Remembered(space, nodes, found) for space in spaces])
+
+
 def namespaces(innermost: FrameType | None) -> tuple[Namespace, ...]:
     """Return the variables of the program's running functions, innermost first, and then of its files."""
     frames = [frame for frame in frames_of_run(innermost) if not is_of_library(site_of(frame))]
@@ -57,6 +75,8 @@ def paths(spaces: Sequence[Namespace], nodes: Collection[Value]) -> dict[Value, 
     list of all parameters comes from a model, not the other way round. Elements that a loop runs over get an index; the
     loop's own variable is the last resort.
     """
+    if spaces and isinstance(spaces[0], _Remembered):
+        return {node: path for node, path in spaces[0].paths.items() if node in nodes}
     found: dict[Value, str] = {}
     seen: set[int] = set()
     loops = {id(space): _of_loops(space) for space in spaces}

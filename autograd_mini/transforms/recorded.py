@@ -17,8 +17,9 @@ from autograd_mini.core.methods import Methods
 from autograd_mini.core.row import TABLE, ZERO, Constant, evaluate
 from autograd_mini.core.sweep import propagate, push, topological_order
 from autograd_mini.core.table import sum_of
-from autograd_mini.core.traced import Traced, tape
+from autograd_mini.core.traced import Traced, Unrecorded, tape
 from autograd_mini.program.scopes import call_in, unobserved
+from autograd_mini.program.stack import recording
 from autograd_mini.transforms import sparsity, trees
 from autograd_mini.transforms.curvature import Curvature, check_unwritten
 from autograd_mini.transforms.trees import Tree
@@ -67,6 +68,7 @@ class _Graph:
             v for v in variables if free or type(v) is Traced or any(isinstance(x, Methods) for x in v.operands)
         }
         self._edges: dict[Any, list[Any]] = {}
+        self._free, self._is_last = free, False  # does nothing differentiate the answer again?
 
     def order(self, root: Any) -> tuple[dict[Any, Any], bool]:
         """Return the graph behind a root, and True if its recorded floats are enough."""
@@ -81,9 +83,9 @@ class _Graph:
             if node not in self._own:
                 operands = [operand for operand in node.operands if isinstance(operand, Methods)]
                 free = type(node) is Traced or node._row in (None, _VARIABLE)
-                if free or any(operand in self._outside for operand in operands):
+                if free or not self._outside.isdisjoint(operands):
                     self._outside.add(node)
-                if any(operand in self._dependents for operand in operands):
+                if not self._dependents.isdisjoint(operands):
                     self._dependents.add(node)
         return order, False
 
@@ -117,9 +119,14 @@ class _Graph:
         task = last, adjoints[last], adjoints, self.variables, None if plain else self._partials
         if (written := tape.get()) is None:
             propagate(*task)
-        else:
-            written.in_one_place(propagate, *task)
-        return [adjoints[leaf] for leaf in self.variables]
+            return [adjoints[leaf] for leaf in self.variables]
+        is_open = written.derivatives or any(isinstance(weight, Methods) for _, weight in seeds)
+        is_last = not (self._free or is_open or recording().observe)
+        if is_last is not self._is_last:
+            self._is_last, self._edges = is_last, {}
+        written.in_one_place(propagate, *task)
+        found = [adjoints[leaf] for leaf in self.variables]
+        return [Traced(x.data) if is_last and isinstance(x, Unrecorded) else x for x in found]
 
     def _partials(self, node: Any) -> Sequence[Any]:
         """Return the local partials of a node by its rule, `ZERO` towards what does not depend on the variables."""
@@ -128,12 +135,18 @@ class _Graph:
             return (ZERO,) * len(operands)
         if node not in self._edges:
             with unobserved():  # `checked()` is about contributions; a partial that is not needed may be infinite
-                constant = Constant if len(operands) == 2 else float
-                numbers = [
-                    self.number(x) if isinstance(x, Methods) else constant(x) if type(x) is float else x
-                    for x in operands
+                constant, is_last = Constant if len(operands) == 2 else float, self._is_last
+                result, *numbers = [
+                    constant(x)
+                    if type(x) is float
+                    else x.dressed()
+                    if is_last
+                    else self.number(x)
+                    if isinstance(x, Methods)
+                    else x
+                    for x in (node, *operands)
                 ]
-                slopes = node._row.partials(self.number(node), numbers)
+                slopes = node._row.partials(result, numbers)
             live = [
                 slope if slope is not ZERO and isinstance(x, Methods) and x in self._dependents else ZERO
                 for slope, x in zip(slopes, operands, strict=True)
@@ -168,9 +181,13 @@ class Recorded(_Graph):
     ) -> None:
         super().__init__([innermost(v) for v in variables])
         self.argument = argument
+        if (written := tape.get()) is not None:
+            written.derivatives += 1
         try:
             self.result, self.outputs, aux = split(f(*arguments, **named))
         finally:
+            if written is not None:
+                written.derivatives -= 1
             for leaf in self.variables:
                 leaf._retire()
         if notes_decisions():

@@ -23,6 +23,8 @@ Path = str  # how a part is written in Python: "['layer1'][3]"
 
 def parts_of(tree: Tree) -> list[tuple[Path, Tree]] | None:
     """Return the parts of a list, tuple or dict with their paths; None for an array or a number."""
+    if isinstance(tree, (float, Methods)):  # first, because checking an abstract class is slow
+        return None
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
         return [(f".{name}", part) for name, part in zip(tree._fields, tree, strict=True)]
     if isinstance(tree, (list, tuple)):

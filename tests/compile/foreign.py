@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -9,12 +10,11 @@ import sys
 
 import pytest
 
-from autograd_mini.compile.languages.c import C
-from autograd_mini.compile.languages.java import JAVA
-from autograd_mini.compile.languages.javascript import JAVASCRIPT
-from autograd_mini.compile.languages.python import PYTHON
+from autograd_mini.compile.languages.emitted import LANGUAGES, outline_of
+from autograd_mini.compile.languages.javascript import source
+from autograd_mini.compile.languages.lowering import lowered
+from autograd_mini.compile.languages.parameters import Arguments
 
-LANGUAGES = {language.name: language for language in (PYTHON, C, JAVA, JAVASCRIPT)}
 PROGRAMS = {"python": (sys.executable,), "c": ("gcc",), "java": ("javac", "java"), "javascript": ("node",)}
 GCC = ["gcc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off"]
 FAST = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"]
@@ -52,30 +52,50 @@ def build(language, source, folder, name="Main"):
 
 
 def run(language, tapes, calls, folder, registers=False):
-    """The results of straight-line functions: `calls` are (function, numbers)."""
+    """The results of tapes as functions f0, f1, ... of an array x that return an array y, for (function, numbers).
+
+    With `registers`, what pages run in JavaScript: functions that return each register.
+    """
     needed(language)
     sizes = [len(tape.outputs) for tape in tapes]
-    source = LANGUAGES[language].sources([(tape, f"f{i}") for i, tape in enumerate(tapes)], registers)
+    if registers:
+        made = [f"const f{i} = (() => {{\n{source(tape, 'f')}return f;\n}})();" for i, tape in enumerate(tapes)]
+    code = "\n".join(made) if registers else code_of(language, tapes)
     most = max([1, *[len(tape.inputs) for tape in tapes], *sizes])
     text = "".join(f"{i} {len(xs)} {' '.join(map(repr, xs))}\n" for i, xs in calls)
-    out = called(build(language, MAINS[language](source, sizes, most), folder), folder, text)
+    out = called(build(language, MAINS[language](code, sizes, most), folder), folder, text)
     rows = [[float(x.replace("Infinity", "inf")) for x in line.split()] for line in out.splitlines()]
     assert len(rows) == len(calls)
     return rows
 
 
-def _python(source, sizes, most):
-    return f"""{source}
+def code_of(language, tapes):
+    """All functions in one file, and once what they bring; in Java each brings its own."""
+    outlines = []
+    for i, tape in enumerate(tapes):
+        arguments = Arguments(["x"], [[1.0] * len(tape.inputs)], LANGUAGES[language], f"f{i}", [0])
+        outlines.append(outline_of(lowered(tape), arguments, "A tape", {}, "y"))
+    helpers = [] if language == "java" else dict.fromkeys(text for one in outlines for text in one.helpers)
+    alone = [one if language == "java" else dataclasses.replace(one, helpers=()) for one in outlines]
+    return "\n".join([*helpers, *[LANGUAGES[language].file(one) for one in alone]])
+
+
+def _python(code, sizes, most):
+    return f"""import math
 import sys
+{code}
 for line in sys.stdin:
     i, n, *xs = line.split()
     print(*globals()[f"f{{i}}"](list(map(float, xs))))
 """
 
 
-def _c(source, sizes, most):
+def _c(code, sizes, most):
     cases = "".join(f"        case {i}: f{i}(x, y); m = {n}; break;\n" for i, n in enumerate(sizes))
-    return f"""{source}
+    return f"""#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+{code}
 int main(void) {{
     int i, n, m = 0;
     double x[{most}], y[{most}];
@@ -91,10 +111,10 @@ int main(void) {{
 """
 
 
-def _java(source, sizes, most):
-    cases = "".join(f"                case {i} -> f{i}(x);\n" for i in range(len(sizes)))
-    return f"""final class Main {{
-{source}
+def _java(code, sizes, most):
+    cases = "".join(f"                case {i} -> F{i}.f{i}(x).y();\n" for i in range(len(sizes)))
+    return f"""{code}
+final class Main {{
     public static void main(String[] args) throws java.io.IOException {{
         java.io.BufferedReader in = new java.io.BufferedReader(new java.io.InputStreamReader(System.in));
         StringBuilder out = new StringBuilder();
@@ -114,14 +134,15 @@ def _java(source, sizes, most):
 """
 
 
-def _javascript(source, sizes, most):
-    return f"""{source}
+def _javascript(code, sizes, most):
+    return f"""{code}
 import {{ readFileSync }} from "node:fs";
 const functions = [{", ".join(f"f{i}" for i in range(len(sizes)))}];
 const number = (text) => Number(text.replace("inf", "Infinity").replace("nan", "NaN"));
 const out = readFileSync(0, "utf8").trimEnd().split("\\n").map((line) => {{
     const [i, n, ...words] = line.trim().split(" ");
-    return [...functions[i](words.map(number))].map((y) => (Object.is(y, -0) ? "-0" : String(y))).join(" ");
+    const made = functions[i](words.map(number));
+    return [...(made.y ?? made)].map((y) => (Object.is(y, -0) ? "-0" : String(y))).join(" ");
 }});
 console.log(out.join("\\n"));
 """

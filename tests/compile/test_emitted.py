@@ -22,7 +22,7 @@ from autograd_mini.compile.languages.java import class_of
 from autograd_mini.core.table import take_of
 from autograd_mini.errors import ArgumentError, OperandError, TraceError
 from tests.compile.foreign import FAST, GCC, JAVAC, LANGUAGES, called, needed
-from tests.compile.test_languages import FEW, random_program
+from tests.compile.test_languages import FEW
 from tests.core.test_traps import FUNCTIONS, SCOPE, agrees
 from tests.effort import effort
 
@@ -57,6 +57,35 @@ def price(s, k, t):
     return s * am.ndtr(d) - k * am.ndtr(d - am.sqrt(t))
 
 
+def mixture(xs, means, scales, logits):
+    weights = am.log_softmax(logits)
+    terms = [
+        am.logsumexp([w - 0.5 * ((x - m) / s) ** 2 - am.log(s) for w, m, s in zip(weights, means, scales, strict=True)])
+        for x in xs
+    ]
+    return -am.sum(terms)
+
+
+def attention(q, k, v):
+    total = 0.0
+    for row in q:
+        a = am.softmax([am.dot(row, other) / math.sqrt(2.0) for other in k])
+        total = total + am.sum([am.dot(a, [other[m] for other in v]) ** 2 for m in range(2)])
+    return total
+
+
+def recurrent(w, u, b, xs, h):
+    for x in xs:
+        h = [am.tanh(c * x + am.dot(row, h) + d) for c, row, d in zip(w, u, b, strict=True)]
+    return am.sum([a * a for a in h])
+
+
+def pieces(x):
+    outer = am.where(x < 2.0, x - 0.5, am.where(x == 3.0, am.log(x), am.sqrt(x)))
+    return am.where(x < -1.0, -x - 0.5, am.where(x < 1.0, x * x / 2.0, outer))
+
+
+ROWS = [[0.1, -0.2], [0.3, 0.4], [-0.5, 0.6]]
 LISTS = [
     (cross_entropy, ([1.0, 2.0, 3.0], [0.0, 1.0, 0.0])),
     (by_hand, ([1.0, -2.0, 0.5, 2.0], [0.25, 0.25, 0.5, 0.0])),
@@ -90,6 +119,10 @@ LISTS = [
         ([5.0, -7.0, 2.5], [3.0, 3.0, -2.0]),
     ),
     (lambda x, p: x**p + round(x, 1) + am.sign(x), (1.25, 3.0)),
+    (mixture, ([1.0, 2.0, -1.0, 0.5], [0.0, 1.0, 2.0], [0.5, 1.0, 1.5], [0.2, 0.3, 0.4])),
+    (attention, (ROWS, ROWS[::-1], ROWS)),
+    (recurrent, ([0.1, 0.2, 0.3], [[0.1, 0.2, 0.3]] * 3, [0.0, 0.1, 0.2], [1.0, 2.0, -1.0, 0.5, 0.3], [0.0] * 3)),
+    (pieces, (0.5,)),
 ]
 
 
@@ -174,6 +207,41 @@ def list_program(rng, n, kinds="abcdefghij"):
                 case "h":
                     lists.append([a * float(m) - b / (s * s + 1.0) for m, (a, b) in enumerate(zip(u, v, strict=True))])
         return am.sum(lists[-1]) + scalars[-1] * c
+
+    return f
+
+
+def condition_program(rng, n):
+    """A function of two lists and a number, with C8 operations and conditions that are joined and used again."""
+    steps = [(rng.choice("abcdefghi"), *[rng.randrange(9) for _ in range(5)]) for _ in range(rng.randrange(2, 7))]
+
+    def f(x, y, c):
+        lists, scalars = [[*x], [*y]], [c, 1.0, -0.5]
+        conditions = [[a > b for a, b in zip(x, y, strict=True)], [a <= c for a in x]]
+        for kind, i, j, k, m, o in steps:
+            u, v, s = lists[i % len(lists)], lists[j % len(lists)], scalars[k % len(scalars)]
+            p, q = conditions[m % len(conditions)], conditions[o % len(conditions)]
+            match kind:
+                case "a":
+                    conditions.append([a & b for a, b in zip(p, q, strict=True)])
+                case "b":
+                    conditions.append([a | ~b for a, b in zip(p, q, strict=True)])
+                case "c":
+                    conditions.append([a & q[i % n] for a in p])
+                case "d":
+                    conditions.append([a * 2.0 > b for a, b in zip(u, v, strict=True)])
+                case "e":
+                    lists.append([am.where(a, b, d) for a, b, d in zip(p, u, v, strict=True)])
+                case "f":
+                    lists.append([am.where(a & b, d * s, d) for a, b, d in zip(p, q, u, strict=True)])
+                case "g":
+                    scalars.append(am.where(p[j % n] | q[0], u[0], s))
+                case "h":
+                    scalars.append(am.sum([am.where(a, b, 0.5) for a, b in zip(p, u, strict=True)]))
+                case "i":
+                    lists.append([am.where(a, b, s) + float(t) for t, (a, b) in enumerate(zip(q, v, strict=True))])
+        chosen = am.sum([am.where(a, b, -b) for a, b in zip(conditions[-1], lists[-2], strict=True)])
+        return am.sum(lists[-1]) * scalars[-1] + chosen
 
     return f
 
@@ -290,16 +358,20 @@ def test_matrices_keep_bits(seed):
 @given(st.integers(0, 10**9))
 @settings(max_examples=effort(80, 4000), deadline=None)
 def test_loops_keep_bits(seed):
-    """Whatever becomes a loop, every bit is that of the tape."""
+    """Whatever becomes a loop or is left out, every bit is that of the tape before all passes of languages."""
     rng = random.Random(seed)
     n = rng.choice([1, 2, 3, 4, 7])
-    f = list_program(rng, n, "abcdefghijklmn")
-    code = emit(f, [1.0] * n, [0.5] * n, 2.0, derivative=rng.choice(["gradient"] * 4 + ["hessian"] * (n < 4)))
+    f = list_program(rng, n, "abcdefghijklmn") if rng.random() < 0.6 else condition_program(rng, n)
+    derivative = rng.choice(["gradient"] * 4 + ["hessian"] * (n < 4))
+    code = emit(f, [1.0] * n, [0.5] * n, 2.0, derivative=derivative)
+    before = am.jit(am.value_and_grad(f, (0, 1, 2)), backend="interpreter")
     run, function = Program(code.tape), code.function
     for _ in range(5):
         xs = [rng.choice([*FEW, *[rng.uniform(-3.0, 3.0)] * 6]) for _ in range(2 * n + 1)]
-        got, expected = numbers(function(*flat(code.outline, xs))), run(xs)
+        arguments = flat(code.outline, xs)
+        got, expected = numbers(function(*arguments)), run(xs)
         assert same(got, expected), (xs, got, expected, str(code))
+        assert derivative == "hessian" or same(got, numbers(before(*arguments))), (xs, str(code))
 
 
 # -- other languages ---------------------------------------------------------------------------------------------------
@@ -309,7 +381,7 @@ def literal(language, x):
     if isinstance(x, list):
         inner = ", ".join(literal(language, y) for y in x)
         return {"java": f"new double[] {{{inner}}}", "c": f"(const double[]) {{{inner}}}"}.get(language, f"[{inner}]")
-    return LANGUAGES[language].literal(x).text
+    return LANGUAGES[language].literal(x)
 
 
 def run_all(language, codes, calls, folder):
@@ -372,7 +444,7 @@ const show = (r) => console.log(Object.values(r).flat().map((x) => (Object.is(x,
 
 
 def prototype(code):
-    return re.search(rf"^(?:double|void) {code.name}\(.*\)", code.source, re.M)[0] + ";"
+    return re.search(rf"^(?:double|void) {code.name}\([^)]*\)", code.source, re.M)[0] + ";"
 
 
 @pytest.mark.parametrize("language", ["c", "java", "javascript"])
@@ -386,10 +458,9 @@ def test_compiled(language, tmp_path):
         n = rng.choice([2, 3, 5])
         codes.append(emit(list_program(rng, n), [1.0] * n, [0.5] * n, 2.0, language=language, name=f"f{len(codes)}",
                           derivative="hessian" if i % 5 == 4 and n < 5 else "gradient"))  # fmt: skip
-        n = rng.randrange(1, 4)
-        codes.append(
-            emit(random_program(rng, n, 8), *[1.0] * n, language=language, name=f"f{len(codes)}")
-        ) if n > 9 else None
+        if i % 3 == 0:
+            codes.append(emit(condition_program(rng, n), [1.0] * n, [0.5] * n, 2.0, language=language,
+                              name=f"f{len(codes)}"))  # fmt: skip
         shape = rng.choice([(2, 3), (3, 2), (4, 4)])
         codes.append(emit(matrix_program(rng, *shape), [[1.0] * shape[1]] * shape[0], [0.5] * shape[1],
                           language=language, name=f"f{len(codes)}"))  # fmt: skip
@@ -487,8 +558,60 @@ def test_what_is_readable():
     assert "double s = 0.0;" in text
     assert "double ds =" in text
     assert text.count("Math.exp") == 1
+    text = str(emit(mixture, *next(example for f, example in LISTS if f is mixture), language="java"))
+    assert "boolean[] holds" in text
+    assert max(len(line) for line in text.splitlines() if "static" not in line) < 130
     with pytest.raises(ValueError, match="z takes 3 numbers"):
         emit(by_hand, [1.0, 2.0, 3.0], [0.0, 1.0, 0.0]).function([1.0], [1.0])
+
+
+def collisions(hypot_3, hypot3, take_4, take4, test_failures, test_expected, part, i, j, round_minus_1, roundMinus1):
+    size = am.hypot(hypot_3, hypot3, take_4)
+    taken = take_of(am.floor(i), take4, part, j, test_failures)
+    return size * taken + test_expected * round(round_minus_1, -1) + round(roundMinus1, 2) * am.erf(part)
+
+
+def long_names(weights_of_the_first_hidden_layer_of_it, inputs_of_the_first_hidden_layer_of_it):
+    w, x = weights_of_the_first_hidden_layer_of_it, inputs_of_the_first_hidden_layer_of_it
+    rows = [am.sum([a * b * c / (c + b) for a, b in zip(row, x, strict=True)]) for row, c in zip(w, x, strict=True)]
+    return am.sum([am.tanh(a) for a in rows]) * am.where(x[0] > x[1], w[0][0], w[1][1])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_names_of_all_kinds(language, tmp_path):
+    """Names of functions that the code brings, of its test, and names as long as half a line are names."""
+    rng, codes, calls, points = random.Random(9), [], [], []
+    for f, example in (
+        (collisions, [1.5 + 0.25 * i for i in range(11)]),
+        (long_names, ([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6], [0.7, 0.8, 0.9]], [1.0, 2.0, 3.0])),
+    ):
+        codes.append(emit(f, *example, language=language, test=True))
+        for _ in range(3):
+            points.append([x * rng.uniform(0.9, 1.1) for x in numbers(list(example))])
+            calls.append((len(codes) - 1, flat(codes[-1].outline, points[-1])))
+    if language == "python":
+        found = [numbers(codes[i].function(*xs)) for i, xs in calls]
+    else:
+        found = run_all(language, codes, calls, tmp_path)
+    for (i, _), xs, got in zip(calls, points, found, strict=True):
+        assert close(got, Program(codes[i].tape)(xs)), codes[i].source
+    if language == "c":
+        called([*GCC, "-o", "t", "collisions_test.c", "-lm"], tmp_path)
+        assert "ok" in called(["./t"], tmp_path)
+
+
+def test_long_programs():
+    """A long program takes time in proportion; no line of it is so long that a compiler would give up."""
+
+    def f(x):
+        y = x
+        for i in range(700):
+            y = am.sin(y * 1.5 + float(i)) * 0.5 + x
+        return y
+
+    code = emit(f, 0.3)
+    assert max(map(len, code.source.splitlines())) < 200
+    assert same(numbers(code.function(0.25)), Program(code.tape)([0.25]))
 
 
 def test_names_do_not_collide():
@@ -542,15 +665,29 @@ def test_indices_are_numbers(language, tmp_path):
 def test_letters(language, tmp_path):
     """Greek letters and backslashes are for Python; other compilers may not know them."""
 
-    def f(σ, x):
+    def f(σ, x, Σ, é, è):
         μ = σ * x if "\\user" else x
-        return μ * μ
+        return μ * μ + Σ * é - è
 
-    code = emit(f, 1.0, 2.0, language=language)
+    code = emit(f, 1.0, 2.0, 3.0, 4.0, 5.0, language=language)
     assert code.source.isascii()
-    assert "sigma" in code.source
+    assert [p.name for p in code.outline.parameters] == ["sigma", "x", "Sigma", "e", "e_"]
     if language != "python":
-        run_all(language, [code], [(0, [1.0, 2.0])], tmp_path)
+        run_all(language, [code], [(0, [1.0, 2.0, 3.0, 4.0, 5.0])], tmp_path)
+
+
+@pytest.mark.parametrize("language", ["c", "java", "javascript"])
+def test_names_of_functions(language, tmp_path):
+    """A function may be called like a word or a class of the language."""
+    names = ["class", "int", "string", "math", "result", "main", "illegal_argument_exception", "assertion_error",
+             "λ", "2nd", "a-b", "value", "exp", "object", "record", "function", "test_differ"]  # fmt: skip
+    codes = [emit(lambda x: am.exp(x[0]) * x[1], [1.0, 2.0], language=language, name=name, test=True) for name in names]
+    found = run_all(language, codes, [(i, [[0.5, 2.0]]) for i in range(len(codes))], tmp_path)
+    assert all(close(got, Program(codes[0].tape)([0.5, 2.0])) for got in found)
+    if language == "java":
+        called(
+            [*JAVAC, "-d", ".", *[path.name for path in tmp_path.glob("*.java") if path.name != "Run.java"]], tmp_path
+        )
 
 
 def test_hessian():
@@ -591,6 +728,7 @@ def products(x):
         ((lambda x: x if x > 0.0 else -x, 1.0), {}, TraceError, "where"),
         ((lambda x: x, 1.0), {"argnums": 3}, (ArgumentError, OperandError), "argnum"),
         ((products, [1.0] * 33), {"language": "java"}, ArgumentError, "allows about"),
+        ((lambda *xs: am.sum(xs), *[1.0] * 127), {"language": "java"}, ArgumentError, "more than Java allows"),
     ],
 )  # fmt: skip
 def test_errors(arguments, options, error, words):

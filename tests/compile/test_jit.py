@@ -588,7 +588,8 @@ def test_statistics():
         "one sample",
         "19 instructions",
         "identities",
-        "3 changed",
+        "copies",
+        "2 changed",
         "1 call",
         "converted 1 argument",
     ):

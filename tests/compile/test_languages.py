@@ -156,13 +156,39 @@ def test_lowering_keeps_bits(seed):
         assert [*map(repr, before(xs))] == [*map(repr, after(xs))], (xs, str(tape), str(lowered(tape)))
 
 
-@pytest.mark.parametrize("language", ["c", "javascript"])
-def test_registers(language, tmp_path):
-    """On request a straight-line function returns every register, conditions as 0 and 1, for a page that shows them."""
+def test_conditions_that_others_imply():
+    """Lowering leaves out conditions that others imply, also inside of chains."""
+
+    def program(join):
+        with tracing() as builder:
+            xs = [Traced(builder.input(f"x{i}")) for i in range(3)]
+            c, d, e = (x > 0.0 for x in xs)
+            result = am.where(join(c, d, e), xs[0], xs[1])
+            return lowered(builder.tape([result.data]))
+
+    ops = {
+        "c & d & c": lambda c, d, e: c & d & c,
+        "c | d & e | c": lambda c, d, e: c | (d & e) | c,
+        "c | c & d": lambda c, d, e: c | (c & d),
+        "e & d & (c | d)": lambda c, d, e: (e & d) & (c | d),
+        "~c | ~c & d": lambda c, d, e: ~c | (~c & d),
+    }
+    sizes = {name: sum(op in "&|" for op, _, _ in program(join).instructions) for name, join in ops.items()}
+    assert sizes == {"c & d & c": 1, "c | d & e | c": 2, "c | c & d": 0, "e & d & (c | d)": 1, "~c | ~c & d": 0}
+    for name, join in ops.items():
+        run = Program(program(join))
+        for c, d, e in itertools.product((False, True), repeat=3):
+            assert run([1.0 if c else -1.0, 2.0 if d else -2.0, 1.0 if e else -1.0]) == [
+                (1.0 if c else -1.0) if eval(name.replace("~c", "(not c)")) else (2.0 if d else -2.0)
+            ]
+
+
+def test_registers(tmp_path):
+    """The functions of pages return every register, conditions as 0 and 1."""
     rng = random.Random(4)
     tapes = [tape_of(with_gradient(random_program(rng, 2, 8), 2), 2) for _ in range(8)]
     all_of = [dataclasses.replace(tape, outputs=tuple(range(len(tape)))) for tape in tapes]
     calls = [(i, [rng.uniform(-2.0, 2.0), rng.choice(FEW)]) for i in range(len(tapes)) for _ in range(3)]
     expected = [[float(number) for _, number in Program(tapes[i]).steps(xs)] for i, xs in calls]
-    for wanted, got in zip(expected, run(language, all_of, calls, tmp_path, registers=True), strict=True):
+    for wanted, got in zip(expected, run("javascript", all_of, calls, tmp_path, registers=True), strict=True):
         assert [*map(repr, got)] == [*map(repr, wanted)]

@@ -8,7 +8,7 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini import emit, nn
-from autograd_mini.compile.languages.models import names_in
+from autograd_mini.compile.languages.parameters import names_in
 
 X, TARGET = [0.3, -0.8, 1.1], [0.2, 0.5, 0.3]
 

@@ -136,6 +136,13 @@ def test_random_programs(steps, samples):
         assert [bits(changed(sample)) for sample in samples] == expected, [one.name for one in passes]
     once, _ = optimized(tape)
     assert optimized(once)[0].inputs == tape.inputs
+    with tracing(passes=PASSES) as builder:  # as `jit` does
+        xs = [Traced(builder.input(f"x{i}")) for i in range(INPUTS)]
+        value, slopes = am.value_and_grad(lambda xs: run(steps, xs))(xs)
+        other = without_dead_code(builder.tape([getattr(number, "data", number) for number in (value, *slopes)]))
+    assert len(other) <= len(tape)
+    changed = Program(other)
+    assert [bits(changed(sample)) for sample in samples] == expected
 
 
 def _broken(name, rewrite):
@@ -164,6 +171,22 @@ def test_a_broken_pass(rewrite, message):
     tape = tape_of("sqrt(exp(x * y) + 1.0)")
     with pytest.raises(TapeError, match=message):
         Rewriting([_broken("broken", rewrite), *PASSES]).run(tape)
+
+
+def test_a_broken_pass_of_a_trace():
+    """While tracing, too, a broken pass is named; an instruction that was traced is not its fault."""
+    broken = _broken("broken", lambda made, old: made.add("exp", (0, 1)))
+    with tracing(passes=[broken]) as builder:
+        x, y = (Traced(builder.input(name)) for name in "xy")
+        with pytest.raises(TapeError, match=r"After the pass 'broken', register 3 .* 2 operands instead of 1"):
+            builder.tape([am.exp(x * y).data])
+        builder.add("guess", (x.data,))
+        with pytest.raises(TapeError, match="After the pass 'broken'"):
+            builder.tape([x.data])
+    with tracing() as builder:
+        builder.add("guess", (builder.input("x"),))
+        with pytest.raises(TapeError, match=r"After tracing, register 1 .*'guess', .* unknown operation"):
+            builder.tape([])
 
 
 def test_a_wrong_pass():

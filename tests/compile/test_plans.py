@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autograd_mini as am
-from autograd_mini.compile.backends import BACKENDS, arrays, products
+from autograd_mini.compile.backends import BACKENDS, arrays, levels
 from autograd_mini.core.row import TABLE, evaluate
 from tests.compile.programs import OPERATIONS, SPECIAL, bits, numbers, points, programs, run
 from tests.effort import effort
@@ -75,7 +75,7 @@ def test_vectors(steps, data):
         bits(tape(x, y)) for x, y in zip(xs, ys, strict=True)
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(products, "_MATRIX", 1000)  # BLAS has an order of its own
+        patch.setattr(levels, "_MATRIX", 1000)  # BLAS has an order of its own
         patch.setattr(arrays, "_WIDEST", 5)
         patch.setattr(arrays, "_NARROWEST", 5)
         for axes, args in (((0, 0), (xs, ys)), ((None, 0), (xs[0], ys)), ((0, None), (xs, ys[0]))):

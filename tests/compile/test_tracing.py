@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import threading
 
@@ -10,7 +11,7 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini.compile.backends.interpreter import Program
-from autograd_mini.compile.tracing import Register, is_tracing, tracing
+from autograd_mini.compile.tracing import Register, collector_paused, is_tracing, tracing
 from autograd_mini.core.row import FLAT, TABLE
 from autograd_mini.core.traced import Traced, Unrecorded
 from autograd_mini.errors import OperandError
@@ -290,3 +291,53 @@ def test_registers_do_not_mix():
             with pytest.raises(am.TraceError, match="another thread's"):
                 operation()
     assert type(x.data) is Register
+
+
+def test_derivatives_inside_of_each_other():
+    """A derivative keeps its graph exactly as long as another one may look at it."""
+
+    def f(x):
+        return am.exp(x * 0.5) * am.where(x > 1.0, x * x, am.sin(x))
+
+    def pulled_twice(x):
+        _, pullback = am.vjp(f, x * 2.0)
+        (last,) = pullback(1.0)
+        return last * am.grad(lambda y: pullback(y)[0] * y)(x) + pullback(last)[0]
+
+    slope = lambda f: lambda x: am.grad(f)(x)  # noqa: E731
+    cases = (
+        slope(slope(slope(f))),
+        slope(lambda x: am.grad(f)(3.0) * x * am.grad(f)(x)),
+        slope(lambda x: am.grad(lambda y: f(x * y))(2.0)),
+        lambda x: am.grad(f)(am.grad(f)(x)),
+        lambda x: am.jvp(slope(f), (x,), (x,))[1],
+        slope(lambda x: am.jvp(slope(f), (x,), (1.0,))[1]),
+        pulled_twice,
+        slope(pulled_twice),
+    )
+    for case in cases:
+        compiled = am.jit(case)
+        for x in (0.3, 1.7):
+            assert compiled(x) == pytest.approx(case(x), rel=1e-14)
+
+
+def test_a_rule_that_chooses_by_a_number():
+    """A number is a condition where it is not 0, also in a rule."""
+    name = "front_choice"
+    ramp = am.primitive(name, lambda x: am.where(x != 0.0, x, 2.0), lambda y, x: (am.where(x, 3.0, 1.0),), check=False)
+    try:
+        with tracing() as builder:
+            slope = am.grad(ramp)(Traced(builder.input("x"))).data
+            tape = builder.tape([builder.compute(TABLE["mul"], (slope, slope))])
+        assert [Program(tape)([x])[0] for x in (-1.0, 0.0, math.nan)] == [9.0, 1.0, 9.0]
+    finally:
+        del TABLE[name]
+
+
+def test_nothing_for_the_collector():
+    """A trace leaves no cycle behind, which the collector would have to look for among all numbers."""
+    compiled = am.jit(am.value_and_grad(lambda xs: am.sum([am.exp(x) * x for x in xs])))
+    with collector_paused():
+        gc.collect()
+        compiled([float(i) for i in range(100)])
+        assert gc.collect() < 100  # a trace has thousands of objects

@@ -110,3 +110,40 @@ def test_from_call_to_call_in_a_quiz(session):  # noqa: F811
     """A quiz goes there too."""
     done = session(TRAINING, "call 3", "previous", "q", options=["--quiz"])
     assert shown(done) == [1, 3, 2]
+
+
+CHANGING = """
+from autograd_mini import Value, relu
+class Net: pass
+w, net, cache, made = Value(1.0), Net(), {}, [None]
+net.w = Value(0.5)
+for epoch in range(5):
+    cache.clear()
+    h = w * (1.0 + epoch)
+    cache["pre"] = h * net.w
+    made[0] = relu(cache["pre"])
+    net.out = made[0] - 3.0
+    loss = net.out ** 2
+    loss.backward()
+    w.data -= 0.01 * w.grad
+    w.grad = 0.0
+"""
+
+
+@pytest.mark.parametrize("way", [["call 4", "call 2"], ["call 2", "call 5", "call 2"], ["epoch 3", "previous 2"]])
+def test_an_earlier_call_keeps_its_names(way, session):  # noqa: F811
+    """Those that the program had for the nodes then, also in lists, dicts and objects that it has changed since."""
+    there = session(CHANGING, "call 2", "tree", "p epoch", "p h", "q").stdout
+    back = session(CHANGING, *way, "tree", "p epoch", "p h", "q").stdout
+    assert "net.out = made[0]" in there
+    assert back.rpartition("node  ")[2] == there.rpartition("node  ")[2]
+
+
+def test_what_variables_held_is_not_kept_alive():
+    """Of the program's variables, only what names nodes of the graph is kept, and plain numbers."""
+    x, other = Value(2.0), Value(3.0) * 2.0
+    kept = calls.Calls()
+    root = x * 2.0
+    spaces = ({"x": x, "rows": [x, [1.0]], "other": other, "n": 3, "root": root},)
+    space = kept.add(calls.Call(1, root, 1.0, None, None, spaces)).call.spaces[0]
+    assert dict(space) == {"x": x, "rows": None, "other": None, "n": 3, "root": root}

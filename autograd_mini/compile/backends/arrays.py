@@ -8,32 +8,74 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from autograd_mini.compile.backends import batched_registers
-from autograd_mini.compile.backends.levels import Plan
-from autograd_mini.compile.backends.operations import EXPANDED, Array
-from autograd_mini.compile.backends.products import factors, outer_products
-from autograd_mini.compile.backends.workspace import Workspace
+from autograd_mini.compile.backends.levels import GATHER, MATRIX, Plan, Rows, Step, factors, outer_products
+from autograd_mini.compile.backends.operations import EXPANDED, OPERATIONS, Array
 from autograd_mini.compile.expansions import expanded
 from autograd_mini.compile.passes import optimized
-from autograd_mini.compile.tape import Tape
+from autograd_mini.compile.tape import CONDITION, JOINS, Tape, kind_of
 
 _STRIP = 1 << 18  # numbers in the store for a strip: 2 MB, which stays in the cache
 _WIDEST, _NARROWEST = 8192, 256  # samples in a strip
 _KEPT = 1 << 23  # numbers in the stores that are kept for the next call: 64 MB
 
 
-class Program:
-    """A tape, ready to run.
+class Workspace:
+    """The numbers of a plan, and its calls; a strip has as many samples as the width."""
 
-    Args:
-        tape: the tape.
-        reduce: "sum" or "mean" over the samples, or None.
-    """
+    def __init__(self, plan: Plan, width: int) -> None:
+        self.width = width
+        self._stores: tuple[Array, Array] = np.empty(plan.sizes[False]), np.empty((plan.sizes[True], width))
+        self.size = sum([store.size for store in self._stores])
+        self._views: dict[Any, Array] = {}
+        for rows, numbers in plan.constants:
+            self.view(rows)[:] = numbers
+        self._calls = [[self._call(step) for step in steps] for steps in plan.steps]
+
+    def view(self, rows: Rows, kind: type = float) -> Array:
+        """The numbers in some rows; conditions are integers in which all bits are set, or none."""
+        if (rows, kind) not in self._views:
+            is_batched, first, size, step = rows
+            stop = first + size * step
+            store = self._stores[is_batched].view(kind)
+            self._views[rows, kind] = store[first : stop if stop >= 0 else None : step]
+        return self._views[rows, kind]
+
+    def _call(self, step: Step) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """A function, and its operands; the last one is the array for the result."""
+        op, operands, result, _, indices = step
+        if op == GATHER:
+            store = self._stores[result.is_batched]
+            return store.take, (np.array(indices), 0, self.view(result), "clip")  # other modes need another array
+        if op == MATRIX:
+            matrix, factors = map(self.view, operands)
+            return np.matmul, (matrix.reshape(result.size, -1), factors, self.view(result))
+        kind = np.int64 if op == "where" or op in JOINS else float
+        made = self.view(result, np.int64 if kind_of(op) == CONDITION else kind)
+        return OPERATIONS[op], (*[self._operand(rows, result, kind) for rows in operands], made)
+
+    def _operand(self, rows: Rows, result: Rows, kind: type) -> Array:
+        """A number for all is an array without dimensions, with which NumPy is fastest."""
+        operand = self.view(rows, kind)
+        if rows.is_batched or (rows.size == result.size and not result.is_batched):
+            return operand
+        if rows.size == 1:
+            return operand.reshape(())
+        return operand[:, None] if result.is_batched else operand
+
+    def run(self, is_batched: bool) -> None:
+        """Compute what all samples share, or what a strip has for each sample."""
+        for function, operands in self._calls[is_batched]:
+            function(*operands)
+
+
+class Program:
+    """A tape, ready to run; the results of the samples may be reduced to their "sum" or "mean"."""
 
     def __init__(self, tape: Tape, reduce: str | None = None) -> None:
         self._reduce = reduce

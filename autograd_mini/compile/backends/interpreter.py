@@ -24,12 +24,7 @@ check_total("interpreter", OPERATIONS)
 
 
 class Program:
-    """A tape, ready to run on floats; a batch runs sample by sample.
-
-    Args:
-        tape: the tape.
-        reduce: "sum" or "mean" over the samples, or None.
-    """
+    """A tape, ready to run on floats; a batch runs sample by sample, and may be reduced to its "sum" or "mean"."""
 
     def __init__(self, tape: Tape, reduce: str | None = None) -> None:
         self.tape = tape
@@ -61,23 +56,21 @@ class Program:
             ieee.divide(ieee.total(*column), float(samples) if self._reduce == "mean" else 1.0) for column in columns
         ]
 
-    def _run(self, numbers: Sequence[float]) -> list[float]:
+    def _registers(self, numbers: Sequence[float]) -> list[Any]:
         registers = self._start.copy()
         for register, position in self._inputs:
             registers[register] = numbers[position]
         for register, function, operands in self._steps:
             registers[register] = function(*[registers[x] for x in operands])
+        return registers
+
+    def _run(self, numbers: Sequence[float]) -> list[float]:
+        registers = self._registers(numbers)
         return [registers[output] for output in self.tape.outputs]
 
     def steps(self, numbers: Sequence[float]) -> Iterator[tuple[int, Any]]:
         """Run one sample, and yield each register with its number or its truth value."""
-        registers = self._start.copy()
-        for register, position in self._inputs:
-            registers[register] = numbers[position]
-        for register, (op, operands, _) in enumerate(self.tape.instructions):
-            if operands:
-                registers[register] = OPERATIONS[op](*[registers[x] for x in operands])
-            yield register, registers[register]
+        return enumerate(self._registers(numbers))
 
     def text(self) -> str:
         """What it runs: the tape itself."""

@@ -1,8 +1,8 @@
 """The plan of a tape for NumPy: one call for all instructions of a level that do the same, on rows of a store.
 
 One store has a column for each sample of a strip, the other one a single column for what all samples share. Rows of
-registers that are not read any more are used again. Not here: numbers (`workspace`).
-Read next: `compile.backends.workspace`.
+registers that are not read any more are used again. Sums of products that share a half become matrix products, whose
+last digits depend on BLAS. Not here: numbers (`arrays`). Read next: `compile.backends.arrays`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from autograd_mini.compile.tape import COMPARISONS, CONSTANT, INPUT, Tape
 
 GATHER, MATRIX = "gather", "matrix"
 _FREE = b"\1"
+_MATRIX = 4  # from this many rows and columns on, sums of products become matrix products
 _FEW = 4  # sums of so many times more terms than there are sums are accumulated at once
 
 
@@ -22,6 +23,14 @@ class Factors(NamedTuple):
 
     operands: tuple[int, ...]
     shared: tuple[int, ...]
+
+
+class Outer(NamedTuple):
+    """Results that are sums over the samples of a left times a right register: a matrix product as well."""
+
+    left: tuple[int, ...]
+    right: tuple[int, ...]
+    results: list[tuple[int, int, int]]  # the position of a result, its row and its column
 
 
 class Rows(NamedTuple):
@@ -52,30 +61,22 @@ class Group(NamedTuple):
 
 
 class Plan:
-    """What is computed in which rows.
-
-    Args:
-        tape: the tape.
-        is_batched: whether each register has one number per sample.
-        kept: the registers that are read at the end.
-        factors: the sums that become matrix products.
-
-    Attributes:
-        inputs: rows, and the positions of the inputs in them.
-        constants: rows, and the numbers in them.
-        steps: those for what all samples share, and those for each strip.
-    """
+    """What is computed in which rows."""
 
     def __init__(
-        self, tape: Tape, is_batched: Sequence[bool], kept: Collection[int], factors: Mapping[int, Factors]
+        self,
+        tape: Tape,
+        is_batched: Sequence[bool],  # whether each register has one number per sample
+        kept: Collection[int],  # the registers that are read at the end
+        factors: Mapping[int, Factors],  # the sums that become matrix products
     ) -> None:
         self._tape, self._is_batched, self._factors = tape, is_batched, factors
         self._reads = [operands for _, operands, _ in tape.instructions]
         for register, (operands, shared) in factors.items():
             self._reads[register] = operands + shared
-        self.inputs: list[tuple[Rows, list[int]]] = []
+        self.inputs: list[tuple[Rows, list[int]]] = []  # and the positions of the inputs in these rows
         self.constants: list[tuple[Rows, list[float]]] = []
-        self.steps: tuple[list[Step], list[Step]] = [], []
+        self.steps: tuple[list[Step], list[Step]] = [], []  # for what all samples share, and for each strip
         self._free = bytearray(), bytearray()  # a byte for each row
         self._rows: dict[int, int] = {}
         groups = self._groups(kept)
@@ -89,37 +90,39 @@ class Plan:
         """How many rows both stores have."""
         return len(self._free[False]), len(self._free[True])
 
-    def _groups(self, kept: Collection[int]) -> list[Group]:
-        """What the kept registers depend on, in an order in which it can be computed; shared registers come first.
+    def _needed(self, kept: Collection[int]) -> list[int]:
+        """What the kept registers depend on, in the order of the tape."""
+        needed = {*kept}
+        for register in range(len(self._tape) - 1, -1, -1):
+            if register in needed:
+                needed.update(self._reads[register])
+        return sorted(needed)
 
-        Shared ones of a level that do the same are a group. A strip is long, so that it would take longer to gather
-        rows than to call NumPy once more: there the operands have to come from the same groups, too.
+    def _groups(self, kept: Collection[int]) -> list[Group]:
+        """What one call computes, in an order in which it can be computed; shared registers come first.
+
+        Shared registers of a level that do the same are a group. A strip is long, so that it would take longer to
+        gather rows than to call NumPy once more: there the operands have to come from the same groups, too.
         """
-        needed, instructions = [False] * len(self._tape), self._tape.instructions
-        for register in kept:
-            needed[register] = True
-        for register in range(len(needed) - 1, -1, -1):
-            if needed[register]:
-                for x in self._reads[register]:
-                    needed[x] = True
-        constants = {register for register, (op, _, _) in enumerate(instructions) if op == CONSTANT}
-        levels, kinds = [0] * len(needed), [*range(len(needed))]
+        instructions = self._tape.instructions
+        levels: dict[int, int] = {}
+        origins: dict[int, Any] = {}  # where operands come from: the first register of a group, an array, a constant
         found: dict[Any, Group] = {}
-        for register, (is_batched, (op, _, detail)) in enumerate(zip(self._is_batched, instructions, strict=True)):
-            if needed[register]:
-                reads, factors = self._reads[register], self._factors.get(register)
-                levels[register] = level = 1 + max([levels[x] for x in reads], default=-1)
-                key: tuple[Any, ...] = op, level, len(reads)
-                if factors is not None:
-                    op, key = MATRIX, factors.operands
-                elif is_batched:
-                    key = op, *[kinds[x] if op not in COMPARISONS or x not in constants else CONSTANT for x in reads]
-                group = found.setdefault((is_batched, key), Group(is_batched, op, []))
-                group.registers.append(register)
-                if op == INPUT:
-                    kinds[register] = self._tape.inputs[int(str(detail))].partition("[")[0]
-                elif register not in constants:
-                    kinds[register] = group.registers[0]
+        for register in self._needed(kept):
+            (op, _, detail), reads = instructions[register], self._reads[register]
+            is_batched, factors = self._is_batched[register], self._factors.get(register)
+            levels[register] = level = 1 + max([levels[x] for x in reads], default=-1)
+            key: tuple[Any, ...] = op, level, len(reads)
+            if factors is not None:
+                op, key = MATRIX, factors.operands
+            elif is_batched:
+                compares = op in COMPARISONS  # with any constants
+                key = op, *[CONSTANT if compares and instructions[x][0] == CONSTANT else origins[x] for x in reads]
+            group = found.setdefault((is_batched, key), Group(is_batched, op, []))
+            group.registers.append(register)
+            origins[register] = register if op == CONSTANT else group.registers[0]
+            if op == INPUT:
+                origins[register] = self._tape.inputs[int(str(detail))].partition("[")[0]
         given = INPUT, CONSTANT  # they are written before all steps, so their rows must not have been used by others
         return self._ordered(sorted(found.values(), key=lambda group: (group.is_batched, group.op not in given)))
 
@@ -211,3 +214,68 @@ class Plan:
             name, *operands = [names[a] if a == b else f"{names[a]} … {names[b]}" for a, b in registers]
             count = f" of {result.size}" if op in (GATHER, MATRIX) else ""
             yield f"{name} = {op}{count}({', '.join(operands)})"
+
+
+# -- matrix products ---------------------------------------------------------------------------------------------------
+
+
+def factors(tape: Tape, is_batched: Sequence[bool]) -> dict[int, Factors]:
+    """The sums of products, as rows of a matrix of shared numbers times numbers of the samples."""
+    rows: dict[tuple[int, ...], dict[int, Factors]] = {}  # by the half of the samples
+    for register, (one, other) in _sums_of_products(tape, is_batched).items():
+        for batched, shared in ((one, other), (other, one)):
+            if all(is_batched[x] for x in batched) and not any(is_batched[x] for x in shared):
+                rows.setdefault(batched, {})[register] = Factors(batched, shared)
+    found: dict[int, Factors] = {}
+    for batched, members in rows.items():
+        if min(len(members), len(batched)) >= _MATRIX:
+            found |= members
+    return found
+
+
+def _sums_of_products(tape: Tape, is_batched: Sequence[bool]) -> dict[int, tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Both halves of each `dot`, and of each chain of additions of products that nothing else uses."""
+    uses = [0] * len(tape)
+    for x in (*tape.outputs, *[x for _, operands, _ in tape.instructions for x in operands]):
+        uses[x] += 1
+    found: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {}
+    chains: dict[int, list[int]] = {}  # by the last addition
+    for register, (op, operands, _) in enumerate(tape.instructions):
+        if op == "dot":
+            half = len(operands) // 2
+            found[register] = operands[:half], operands[half:]
+        elif op == "add" and is_batched[register]:
+            first, last = operands
+            if tape.instructions[last][0] == "mul" and uses[first] == uses[last] == 1:
+                begun = [first] if tape.instructions[first][0] == "mul" else None
+                chain = chains.pop(first, begun)
+                if chain is not None:
+                    chains[register] = [*chain, last]
+    for register, terms in chains.items():
+        factors = [tape.instructions[term][1] for term in terms]
+        sides = [(a, b) if is_batched[a] else (b, a) for a, b in factors]
+        found[register] = tuple([a for a, _ in sides]), tuple([b for _, b in sides])
+    return found
+
+
+def outer_products(tape: Tape, is_batched: Sequence[bool]) -> list[Outer]:
+    """The groups of results that are connected by common factors, if most products in their matrix are results."""
+    pairs: list[tuple[int, int, int]] = []
+    for position, output in enumerate(tape.outputs):
+        op, operands, _ = tape.instructions[output]
+        if op == "mul" and all(is_batched[x] for x in operands):
+            a, b = operands
+            pairs.append((position, a, b))
+    groups: dict[tuple[str, int], set[tuple[str, int]]] = {}
+    for _, a, b in pairs:  # join the groups of both factors
+        joined = groups.get(("left", a), {("left", a)}) | groups.get(("right", b), {("right", b)})
+        groups |= dict.fromkeys(joined, joined)
+    found = []
+    for group in {id(group): group for group in groups.values()}.values():
+        members = [pair for pair in pairs if ("left", pair[1]) in group]
+        left, right = (tuple(dict.fromkeys([pair[side] for pair in members])) for side in (1, 2))
+        rows, columns = ({x: i for i, x in enumerate(side)} for side in (left, right))
+        entries = [(position, rows[a], columns[b]) for position, a, b in members]
+        if min(len(left), len(right)) >= _MATRIX and 2 * len(entries) >= len(left) * len(right):
+            found.append(Outer(left, right, entries))
+    return found

@@ -9,33 +9,29 @@ import ast
 import functools
 import inspect
 import linecache
-import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from autograd_mini.compile.backends.interpreter import Program
-from autograd_mini.compile.languages import DERIVATIVES, models
-from autograd_mini.compile.languages.c import C_DIALECT
-from autograd_mini.compile.languages.java import JAVA_DIALECT, class_of
-from autograd_mini.compile.languages.javascript import JAVASCRIPT_DIALECT
-from autograd_mini.compile.languages.language import Language, ascii_of
+from autograd_mini.compile.languages import DERIVATIVES
+from autograd_mini.compile.languages.c import C
+from autograd_mini.compile.languages.java import JAVA, class_of
+from autograd_mini.compile.languages.javascript import JAVASCRIPT
+from autograd_mini.compile.languages.language import Language, Outline, Parameter
 from autograd_mini.compile.languages.lowering import lowered_with
 from autograd_mini.compile.languages.ordering import Store
-from autograd_mini.compile.languages.outline import Dialect, Outline, Parameter
-from autograd_mini.compile.languages.python import PYTHON_DIALECT
-from autograd_mini.compile.languages.rolling import Grid, Rolled
+from autograd_mini.compile.languages.parameters import Arguments, identifier
+from autograd_mini.compile.languages.python import PYTHON
+from autograd_mini.compile.languages.rolling import Grid, Rolled, Vector
 from autograd_mini.compile.languages.writing import Writer
 from autograd_mini.compile.tape import CONSTANT, INPUT, Tape
 from autograd_mini.compile.tracing import Builder, Register, tracing
-from autograd_mini.core.arrays import is_array
-from autograd_mini.core.row import ZERO, as_number, operand_error
+from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import propagate
 from autograd_mini.core.traced import Traced
-from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, AutogradError, OperandError, TraceError, counted, shown
 from autograd_mini.nn.module import Module
 from autograd_mini.output import files
@@ -46,8 +42,7 @@ from autograd_mini.transforms.derivatives import _output, _positions, _split, he
 from autograd_mini.transforms.recorded import Recorded
 from autograd_mini.transforms.trees import Tree
 
-_NARROW = 6  # columns, each of which is a term of a sum in one line
-DIALECTS = {one.language.name: one for one in (PYTHON_DIALECT, C_DIALECT, JAVA_DIALECT, JAVASCRIPT_DIALECT)}
+LANGUAGES = {language.name: language for language in (PYTHON, C, JAVA, JAVASCRIPT)}
 
 
 @dataclass(repr=False)
@@ -79,13 +74,13 @@ class Emitted:
         """Return the source of a test beside a file with the code, by its name; "" without `test=True`."""
         if self._expected is None:
             return ""
-        return DIALECTS[self.language].check(self.outline, *self._expected, file or self.file)
+        return LANGUAGES[self.language].test(self.outline, *self._expected, file or self.file)
 
     @property
     def file(self) -> str:
         """What the file of the code is usually called."""
         name = class_of(self.name) if self.language == "java" else self.name
-        return name + DIALECTS[self.language].language.suffix
+        return name + LANGUAGES[self.language].suffix
 
     def save(self, path: str | Path | None = None) -> Path:
         """Write the code into a file, and the test, if there is one, beside it; return the path of the code."""
@@ -154,7 +149,8 @@ def emit(
         return x * x, d_x
     <BLANKLINE>
     """
-    dialect = _dialect(language)
+    if language not in LANGUAGES:
+        raise ArgumentError(f"There is no language {shown(language)}.", f"Choose one of {', '.join(LANGUAGES)}.")
     if derivative not in DERIVATIVES:
         raise ArgumentError(f"There is no derivative {shown(derivative)}.", f"Choose {', '.join(DERIVATIVES)}.")
     if not callable(f):
@@ -165,23 +161,37 @@ def emit(
     if isinstance(f, Module):
         name, paths, example = name or type(f).__name__.lower(), ["model", *paths], (f, *example)
         f = functools.partial(_called)
-    title = _identifier(dialect.language.title(name or _plain(getattr(f, "__name__", "f"))), dialect.language)
+    chosen = LANGUAGES[language]
+    title = identifier(chosen.title(name or _plain(getattr(f, "__name__", "f"))), chosen)
     positions = range(len(example)) if argnums is None else _positions(argnums, example)
-    arguments = _Arguments(paths, example, dialect.language, title, positions)
+    arguments = Arguments(paths, example, chosen, title, positions)
     with tracing(sys._getframe()) as builder:
         outputs, names = _traced(arguments.takes_models(f), arguments, builder, derivative)
         tape = builder.tape(outputs)
     tape, names = lowered_with(tape, names)
-    outline = _outline(f, dialect, title, arguments, tape, names, derivative)
-    dialect.language.checked("\n".join(outline.lines))
-    kept = None
-    if test:
-        inputs = [
-            arguments.numbers[start] if count is None else arguments.numbers[start : start + count]
-            for start, count in arguments.spans
-        ]
-        kept = inputs, Program(tape)(arguments.numbers)
-    return Emitted(language, title, dialect.write(outline), tape, outline, kept)
+    outline = outline_of(tape, arguments, _about(f, title, derivative), names, derivative)
+    _check_length(chosen, outline)
+    kept = (arguments.given(), Program(tape)(arguments.numbers)) if test else None
+    return Emitted(language, title, chosen.file(outline), tape, outline, kept)
+
+
+def _check_length(language: Language, outline: Outline) -> None:
+    length = sum(map(len, outline.lines))
+    if language.most is not None and length > language.most:
+        raise ArgumentError(
+            f"The function would have {length:,} characters, and {language.name} allows about {language.most:,}.",
+            "Emit a smaller function, or choose another language.",
+        )
+
+
+def _about(f: Callable[..., Any], title: str, derivative: str) -> str:
+    """The sentence above the function."""
+    code: Any = getattr(f, "__code__", None)
+    file, line = ("<unknown>", 1) if code is None else (code.co_filename, code.co_firstlineno)
+    has_source = linecache.getline(file, line) and (cell(file) or not file.startswith("<"))
+    source = f" ({located(file if cell(file) else Path(file).name, line)})" if has_source else ""
+    what = {"gradient": "Value and derivatives", "jacobian": "Jacobian", "hessian": "Hessian"}[derivative]
+    return f"{what} of {title}{source}, written by autograd_mini."
 
 
 def emit_example(
@@ -215,128 +225,12 @@ def _called(model: Callable[..., Any], *args: Any) -> Any:
     return model(*args)
 
 
-def _dialect(language: str) -> Dialect:
-    if language not in DIALECTS:
-        raise ArgumentError(f"There is no language {shown(language)}.", f"Choose one of {', '.join(DIALECTS)}.")
-    return DIALECTS[language]
-
-
 def _plain(name: str) -> str:
     return "f" if name == "<lambda>" else name
 
 
-def _identifier(name: str, language: Language, taken: Sequence[str] = ()) -> str:
-    """A name that the language allows."""
-    name = re.sub(r"\W+", "_", ascii_of(name)).strip("_") or "f"
-    name = f"x{name}" if name[0].isdigit() else name
-    while name in language.forbidden or name in taken:
-        name += "_"
-    return name
-
-
-class _Arguments:
-    """The arguments of the function, as parameters of the emitted one.
-
-    Attributes:
-        parameters: numbers and arrays.
-        spans: for each parameter its first input, and its length.
-        numbers: the numbers of the example.
-        texts: how each input is written.
-        rows: the inputs that make vectors, rows or columns of lists: in which array, their places in it, and the first
-            input of the array.
-        positions: the arguments to differentiate by.
-        chosen: the parameters that they are, and the inputs.
-    """
-
-    def __init__(
-        self, paths: Sequence[str], example: Sequence[Tree], language: Language, title: str, positions: Sequence[int]
-    ) -> None:
-        self.models = {i: (tree, models.names_in(tree)) for i, tree in enumerate(example) if isinstance(tree, Module)}
-        self.example = [models.numbers_in(*self.models[i]) if i in self.models else x for i, x in enumerate(example)]
-        self.language = language
-        self.parameters: list[Parameter] = []
-        self.spans: list[tuple[int, int | None]] = []
-        self.numbers: list[float] = []
-        self.texts: list[str] = []
-        self.rows: list[tuple[str, range, int]] = []
-        self.taken = [title]
-        self.positions = [*positions]
-        self.chosen: tuple[list[Parameter], list[int]] = [], []
-        starts = [(0, 0)]
-        for i, (path, tree) in enumerate(zip(paths, self.example, strict=True)):
-            self._add("" if [*self.models] == [i] else path, tree)
-            starts.append((len(self.parameters), len(self.numbers)))
-        for i in self.positions:
-            (parameter, number), (next_parameter, next_number) = starts[i : i + 2]
-            self.chosen[0].extend(self.parameters[parameter:next_parameter])
-            self.chosen[1].extend(range(number, next_number))
-
-    def _add(self, path: str, tree: Tree) -> None:
-        parts = trees.parts_of(tree)
-        is_list = isinstance(tree, (list, tuple)) and not hasattr(tree, "_fields") and _is_plain(tree)
-        if parts is not None and not is_list:
-            for step, part in parts:
-                self._add(path + step, part)
-            return
-        name = _identifier(path, self.language, self.taken)
-        self.taken.append(name)
-        start = len(self.numbers)
-        for place, leaf in trees.numbers(tree, path):
-            number = as_number(leaf.data if type(leaf) is Value else leaf)
-            if number is None:
-                raise operand_error(f"emit() with {place}", leaf)
-            self.numbers.append(number)
-        count = None if trees.is_number(tree) else len(self.numbers) - start
-        if count == 0:
-            raise ArgumentError(f"{path} is empty, so there is nothing to differentiate by.", "Pass some numbers.")
-        self.parameters.append(Parameter(name, count))
-        self.spans.append((start, count))
-        self.texts += [name if count is None else f"{name}[{i}]" for i in range(count or 1)]
-        if count is not None:
-            self.rows += [(name, places, start) for places in _vectors([*_row_lengths(tree)])]
-
-    def takes_models(self, f: Callable[..., Any]) -> Callable[..., Any]:
-        """The function of numbers that calls f with models."""
-        if not self.models:
-            return f
-        return lambda *args: f(
-            *[models.bound(*self.models[i], x) if i in self.models else x for i, x in enumerate(args)]
-        )
-
-    def inputs(self, builder: Builder) -> list[Traced]:
-        """New inputs of a tape, one for each number."""
-        return [Traced(builder.input(text), text) for text in self.texts]
-
-
-def _is_plain(tree: Tree) -> bool:
-    """Whether a structure has nothing but lists and numbers."""
-    if isinstance(tree, (list, tuple)) and not hasattr(tree, "_fields"):
-        return all(map(_is_plain, tree))
-    return trees.parts_of(tree) is None and not is_array(tree)
-
-
-def _row_lengths(tree: Tree) -> Iterator[int]:
-    """The lengths of the innermost lists."""
-    if is_array(tree):
-        yield from [tree.shape[-1]] * (tree.size // tree.shape[-1])
-    elif any(trees.parts_of(part) is not None for part in tree):
-        for part in tree:
-            yield from _row_lengths(part) if trees.parts_of(part) is not None else [1]
-    else:
-        yield len(tree)
-
-
-def _vectors(lengths: Sequence[int]) -> Iterator[range]:
-    """The places in an array of its rows, or of its columns if those are longer and few."""
-    width, size = lengths[0], sum(lengths)
-    if {*lengths} == {width} and len(lengths) >= max(width, 2) and width <= _NARROW:
-        yield from [range(column, size, width) for column in range(width)]
-    else:
-        yield from [range(end - n, end) for n, end in zip(lengths, accumulate(lengths), strict=True)]
-
-
 def _traced(
-    f: Callable[..., Any], arguments: _Arguments, builder: Builder, derivative: str
+    f: Callable[..., Any], arguments: Arguments, builder: Builder, derivative: str
 ) -> tuple[list[Any], dict[int, str]]:
     """The value, unless there are several, and the derivatives, as data; and the user's names of registers."""
     variables = arguments.inputs(builder)
@@ -346,7 +240,7 @@ def _traced(
         transform = hessian if derivative == "hessian" else jacobian
         matrix = transform(f, tuple(arguments.positions))(*args)
         return [_data(x) for _, x in trees.numbers(matrix)], {}
-    variables = [variables[i] for i in arguments.chosen[1]]
+    variables = [variables[i] for _, places in arguments.chosen() for i in places]
     record = Recorded(f, args, {}, variables, variables, lambda result: _split("emit", result, False))
     output = _output("emit", record)
     if not isinstance(output, Traced):
@@ -385,100 +279,85 @@ def _names(builder: Builder, order: dict[Any, Any]) -> dict[int, str]:
     return names
 
 
-def _outline(
-    f: Callable[..., Any],
-    dialect: Dialect,
-    title: str,
-    arguments: _Arguments,
-    tape: Tape,
-    names: dict[int, str],
-    derivative: str,
+def outline_of(
+    tape: Tape, arguments: Arguments, about: str, names: Mapping[int, str], derivative: str = "gradient"
 ) -> Outline:
-    """The emitted function: its parts, and its statements."""
-    language = dialect.language
-    places = {int(detail or 0): i for i, (op, _, detail) in enumerate(tape.instructions) if op == INPUT}
+    """The emitted function of a lowered tape: its value, if there is a gradient, and its derivatives."""
+    language = arguments.language
+    taken = [arguments.title, *[p.name for p in arguments.parameters]]
+    if derivative == "gradient":
+        wanted = [Parameter(language.variable_of(f"d_{p.name}"), p.length) for p, _ in arguments.chosen()]
+        returned, outputs = [tape.outputs[0]], tape.outputs[1:]
+    else:
+        wanted, returned, outputs = [Parameter(derivative, len(tape.outputs))], [], tape.outputs
+    derivatives: list[Parameter] = []
+    for name, length in wanted:
+        derivatives.append(Parameter(identifier(name, language, taken), length))
+        taken.append(derivatives[-1].name)
+    inputs = {int(detail or 0): i for i, (op, _, detail) in enumerate(tape.instructions) if op == INPUT}
     rows = [
-        ((name, where.start, where.step), tuple([places[start + i] for i in where]))
+        ((name, where.start, where.step), tuple([inputs[start + i] for i in where]))
         for name, where, start in arguments.rows
     ]
     rolled = Rolled(tape, rows)
-    taken = [*arguments.taken, title]
-    returned: list[int] = []
-    if derivative == "gradient":
-        derivatives = []
-        for parameter in arguments.chosen[0]:
-            name = _identifier(language.variable(f"d_{parameter.name}"), language, taken)
-            taken.append(name)
-            derivatives.append(Parameter(name, parameter.length))
-        returned = [tape.outputs[0]]
-        outputs = tape.outputs[1:]
-    else:
-        derivatives = [Parameter(_identifier(derivative, language, taken), len(tape.outputs))]
-        taken.append(derivatives[0].name)
-        outputs = tape.outputs
-    strides = sorted({1, *[where.step for _, where, _ in arguments.rows]})
-    stores = [*_stores(language, rolled, derivatives, outputs, strides)]
-    filled = [(p.name, p.length) for p in derivatives if p.length is not None and not dialect.is_filling]
-    writer = Writer(language, dialect.syntax, rolled, arguments.texts, names, stores, returned, taken, filled)
+    stores = [*_stores(language, rolled, derivatives, outputs)]
+    filled = [(p.name, p.length) for p in derivatives if p.length is not None and not language.is_filling]
+    writer = Writer(language, rolled, arguments.texts, names, stores, returned, taken, filled)
     value = writer.result(returned[0]) if returned else None
-    code: Any = getattr(f, "__code__", None)
-    file, line = ("<unknown>", 1) if code is None else (code.co_filename, code.co_firstlineno)
-    has_source = linecache.getline(file, line) and (cell(file) or not file.startswith("<"))
-    source = f" ({located(file if cell(file) else Path(file).name, line)})" if has_source else ""
-    what = {"gradient": "Value and derivatives", "jacobian": "Jacobian", "hessian": "Hessian"}[derivative]
-    about = f"{what} of {title}{source}, written by autograd_mini."
-    helpers = tuple(writer.uses.texts())
-    return Outline(title, about, tuple(arguments.parameters), tuple(derivatives), tuple(writer.lines), value, helpers)
+    return Outline(
+        arguments.title,
+        about,
+        tuple(arguments.parameters),
+        tuple(derivatives),
+        tuple(writer.lines),
+        value,
+        tuple(writer.uses.helpers.values()),
+    )
 
 
 def _stores(
-    language: Language,
-    rolled: Rolled,
-    derivatives: Sequence[Parameter],
-    outputs: Sequence[int],
-    strides: Sequence[int],
+    language: Language, rolled: Rolled, derivatives: Sequence[Parameter], outputs: Sequence[int]
 ) -> Iterator[Store]:
-    """The statements that write the derivatives."""
-    place = 0
+    """The statements that write the derivatives: of as many as possible at once."""
+    remaining = outputs
     for name, length in derivatives:
-        registers = outputs[place : place + (length or 1)]
-        place += length or 1
+        registers, remaining = remaining[: length or 1], remaining[length or 1 :]
         if length is None:
-            declared = f"*{name}" if language.name == "c" else f"{language.number}{name}"
+            declared = f"*{name}" if language.is_filling else f"{language.number}{name}"
             yield _store(rolled, declared, registers[0])
             continue
         written: set[int] = set()
         for i, register in enumerate(registers):
-            if i in written:
-                continue
-            vector, first = rolled.elements.get(register, (None, 0))
-            grid, row = rolled.rows.get(vector, (None, 0)) if vector is not None else (None, 0)
-            if grid is not None and row == first == 0 and (steps := _steps(grid, registers[i:])) is not None:
-                down, right = steps
-                places = {i + down * j + right * k for j, one in enumerate(grid.rows) for k in range(len(one))}
-                if written.isdisjoint(places):
-                    written |= places
-                    yield Store(name, grid, offset=i, stride=down, right=right)
-                    continue
-            for stride in strides if first == 0 else ():
-                if vector is not None and tuple(registers[i : i + stride * len(vector) : stride]) == vector.registers:
-                    places = {*range(i, i + stride * len(vector), stride)}
-                    if written.isdisjoint(places):
-                        written |= places
-                        yield Store(name, vector, offset=i, stride=stride)
+            if i not in written:
+                vector, _ = rolled.elements.get(register, (None, 0))
+                grid, _ = rolled.rows.get(vector, (None, 0)) if vector is not None else (None, 0)
+                for source in (grid, vector):
+                    down, right, places = _spread(source, registers[i:])
+                    if source is not None and places and written.isdisjoint([i + k for k in places]):
+                        written.update([i + k for k in places])
+                        yield Store(name, source, offset=i, stride=down, right=right)
                         break
-            else:
-                yield _store(rolled, f"{name}[{i}]", register)
+                else:
+                    yield _store(rolled, f"{name}[{i}]", register)
 
 
-def _steps(grid: Grid, registers: Sequence[int]) -> tuple[int, int] | None:
-    """How far the rows and the columns of a grid are apart among registers that start with it; None if not equally."""
-    (corner, below), (_, beside, *_) = [row.registers[0] for row in grid.rows[:2]], grid.rows[0].registers
-    if corner != registers[0] or below not in registers or beside not in registers:
-        return None
-    down, right = registers.index(below), registers.index(beside)
-    found = [tuple(registers[i * down : i * down + right * len(row) : right]) for i, row in enumerate(grid.rows)]
-    return (down, right) if found == [row.registers for row in grid.rows] else None
+def _spread(source: Grid | Vector | None, registers: Sequence[int]) -> tuple[int, int, list[int]]:
+    """How far rows and columns are apart among registers that start with them, and all their places; none if unevenly.
+
+    A vector is a grid of columns of one element each.
+    """
+    if isinstance(source, Grid):
+        rows = [row.registers for row in source.rows]
+    else:
+        rows = [] if source is None else [(x,) for x in source.registers]
+    if rows and registers[0] == rows[0][0]:
+        below, beside = rows[1][0], rows[0][-1 if len(rows[0]) == 1 else 1]
+        for down in [k for k, x in enumerate(registers) if x == below]:
+            for right in [k for k, x in enumerate(registers) if x == beside]:
+                places = [i * down + k * right for i, row in enumerate(rows) for k in range(len(row))]
+                if places[-1] < len(registers) and [registers[k] for k in places] == [x for row in rows for x in row]:
+                    return down, right, places
+    return 0, 0, []
 
 
 def _store(rolled: Rolled, target: str, register: int) -> Store:

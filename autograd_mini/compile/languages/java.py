@@ -7,10 +7,62 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autograd_mini.compile.languages.c import IF, LOOPS, OPERATORS
-from autograd_mini.compile.languages.language import Language
-from autograd_mini.compile.languages.outline import Dialect, Outline, arguments_of, checks_of, indented, numbers_of
-from autograd_mini.compile.languages.writing import Syntax
+from autograd_mini.compile.languages.c import OPERATORS, loops
+from autograd_mini.compile.languages.language import Language, Outline, Parameter, comparisons, indented, wrapped
+from autograd_mini.errors import ArgumentError
+
+_USED = ("AssertionError", "Double", "IllegalArgumentException", "Math", "Object", "Result", "String", "System")
+_SLOTS = 252  # for parameters beside `this` and `value`; a double takes two of them, an array one
+
+
+def class_of(name: str) -> str:
+    """The Java class of a function."""
+    name = "".join(part[:1].upper() + part[1:] for part in name.split("_") if part) or "F"
+    return f"{name}Function" if name in _USED else name
+
+
+def _declared(parameters: Sequence[Parameter]) -> str:
+    return ", ".join(f"{'double' if p.length is None else 'double[]'} {p.name}" for p in parameters)
+
+
+def _file(outline: Outline) -> str:
+    for parameters in (outline.parameters, outline.derivatives):
+        if sum(2 if p.length is None else 1 for p in parameters) > _SLOTS:
+            raise ArgumentError(
+                f"The function would have {len(parameters)} parameters, which are more than Java allows.",
+                "Pass a list, which becomes one array.",
+            )
+    fields = ", ".join([*["double value"] * bool(outline.value), _declared(outline.derivatives)])
+    checks = outline.checks('if ({name}.length != {length}) throw new IllegalArgumentException("{message}");')
+    result = f"return new Result({', '.join([*filter(None, [outline.value]), *outline.returned])});"
+    head = f"static Result {outline.name}({_declared(outline.parameters)})"
+    function = "\n".join([f"/** {outline.about} */", *JAVA.block(head, [*checks, *outline.lines, result])])
+    inner = "\n\n".join([f"{wrapped(f'record Result({fields})')} {{}}", function, *outline.helpers])
+    return "\n".join([*JAVA.block(f"final class {class_of(outline.name)}", [inner]), ""])
+
+
+def _test(outline: Outline, inputs: Sequence[object], results: Sequence[object], file: str) -> str:
+    name = class_of(outline.name)
+    body = [
+        f"double[] expected = {{{JAVA.literals(results)}}};",
+        f"{name}.Result result = {name}.{outline.name}({JAVA.arguments(inputs)});",
+        *comparisons(outline, "result.value()", "result.{}()", "compare({}, {});", True),
+        'System.out.println("ok");',
+    ]
+    return f"""/** Compare {outline.name} with the results of autograd_mini. */
+final class {name}Test {{
+    static void compare(double got, double number) {{
+        boolean bothNaN = Double.isNaN(got) && Double.isNaN(number);
+        if (got != number && !bothNaN && !(Math.abs(got - number) <= 1e-12 * Math.abs(number)))
+            throw new AssertionError("expected " + number + ", got " + got);
+    }}
+
+    public static void main(String[] args) {{
+{indented(body, 2)}
+    }}
+}}
+"""
+
 
 JAVA = Language(
     name="java",
@@ -34,14 +86,22 @@ private static double roundDecimal(double x, double digits) {
         .setScale((int) digits, java.math.RoundingMode.HALF_EVEN).doubleValue(), x);
 }""",
     },
-    infinity=("Double.POSITIVE_INFINITY", "Double.NaN"),
+    infinity="Double.POSITIVE_INFINITY",
+    nan="Double.NaN",
     number="double ",
+    variable="double ",
     condition="boolean ",
-    end=";",
-    function="private static double {name}({parameters}) {{",
+    integer="int ",
+    kinds=("double", "boolean"),
+    arrays=("{kind}[] ", "{name} = new {kind}[{count}]"),
+    filled="double[] {name} = {{{numbers}}}",
+    given="new double[] {{{}}}",
+    real="(double) {}",
+    loops=loops("int "),
+    helper="private static double {name}({parameters})",
     parameter="double ",
-    head=("", ""),
-    flat=("static double[] {name}(double[] x) {{\n    double[] {result} = new double[{count}];", "return {result};"),
+    file=_file,
+    test=_test,
     is_camel=True,
     most=120_000,  # a method may have 64 kB, and a character makes about half a byte
     reserved=frozenset([
@@ -53,71 +113,3 @@ private static double roundDecimal(double x, double digits) {
         "try", "var", "void", "volatile", "while", "yield",
     ]),
 )  # fmt: skip
-
-
-def class_of(name: str) -> str:
-    """The Java class of a function."""
-    name = "".join(part[:1].upper() + part[1:] for part in name.split("_") if part) or "F"
-    return f"{name}Function" if name in ("Double", "Math", "Object", "Result", "String", "System") else name
-
-
-def _java(outline: Outline) -> str:
-    kind = {True: "double", False: "double[]"}
-    fields = ["double value"] if outline.value else []
-    fields += [f"{kind[p.length is None]} {p.name}" for p in outline.derivatives]
-    checks = checks_of(outline, 'if ({name}.length != {length}) throw new IllegalArgumentException("{message}");')
-    result = f"return new Result({', '.join([*filter(None, [outline.value]), *outline.returned])});"
-    given = ", ".join(f"{kind[p.length is None]} {p.name}" for p in outline.parameters)
-    function = f"/** {outline.about} */\nstatic Result {outline.name}({given}) {{\n"
-    function += f"{indented([*checks, *outline.lines, result], 1)}\n}}"
-    record = f"record Result({', '.join(fields)}) {{}}"
-    inner = "\n\n".join([record, function, *outline.helpers])
-    return f"final class {class_of(outline.name)} {{\n{indented([inner], 1)}\n}}\n"
-
-
-def _java_check(outline: Outline, inputs: Sequence[object], expected: Sequence[object], file: str) -> str:
-    arguments = arguments_of(JAVA, outline, inputs, "new double[] {{{}}}")
-    name, place, compared = class_of(outline.name), 0, []
-    if outline.value:
-        compared.append("compare(result.value(), expected[0]);")
-        place = 1
-    for p in outline.derivatives:
-        if p.length is None:
-            compared.append(f"compare(result.{p.name}(), expected[{place}]);")
-        else:
-            compared.append(
-                f"for (int i = 0; i < {p.length}; i++) compare(result.{p.name}()[i], expected[{place} + i]);"
-            )
-        place += p.length or 1
-    results = f"double[] expected = {{{numbers_of(JAVA, expected)}}};"
-    call = f"{name}.Result result = {name}.{outline.name}({arguments});"
-    body = [results, call, *compared, 'System.out.println("ok");']
-    return f"""/** Compare {outline.name} with the results of autograd_mini. */
-final class {name}Test {{
-    static void compare(double got, double number) {{
-        boolean bothNaN = Double.isNaN(got) && Double.isNaN(number);
-        if (got != number && !bothNaN && !(Math.abs(got - number) <= 1e-12 * Math.abs(number)))
-            throw new AssertionError("expected " + number + ", got " + got);
-    }}
-
-    public static void main(String[] args) {{
-{indented(body, 2)}
-    }}
-}}
-"""
-
-
-JAVA_DIALECT = Dialect(
-    JAVA,
-    Syntax(
-        "double {name} = {text}",
-        "int {name} = {text}",
-        ("double[] ", "{name} = new double[{count}]", True),
-        "double[] {name} = {{{numbers}}}",
-        "(double) {}",
-        LOOPS,
-        IF,
-    ),
-    _java,
-    _java_check,
-)

@@ -1,31 +1,55 @@
 """JavaScript: an ES module of functions, without a dependency; also what pages run (`source`).
 
-Not here: what is written (`writing`). Read next: `compile.languages.models`.
+Not here: what is written (`writing`). Read next: `compile.languages.parameters`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autograd_mini.compile.languages.c import IF, OPERATORS
-from autograd_mini.compile.languages.language import Language
-from autograd_mini.compile.languages.outline import (
-    Dialect,
-    Outline,
-    arguments_of,
-    checks_of,
-    indented,
-    joined,
-    numbers_of,
-)
-from autograd_mini.compile.languages.writing import Syntax
+from autograd_mini.compile.languages.c import OPERATORS, loops
+from autograd_mini.compile.languages.language import Language, Outline, joined
+from autograd_mini.compile.languages.writing import registers
 from autograd_mini.compile.tape import Tape
 
-_LOOPS = (
-    "for (let {i} = 0; {i} < {n}; {i}++)",
-    "for (let {i} = 1; {i} < {n}; {i}++)",
-    "for (let {i} = {last}; {i} >= 0; {i}--)",
-)
+
+def source(tape: Tape, name: str) -> str:
+    """A script with one function of all inputs, in an array, that returns a Float64Array of all registers.
+
+    Conditions are 0 and 1.
+    """
+    numbers, helpers = registers(JAVASCRIPT, tape, "x", "r")
+    lines = [f"const r = new Float64Array({len(tape)});", *[f"r[{i}] = {x};" for i, x in enumerate(numbers)]]
+    return joined(*helpers, "\n".join(JAVASCRIPT.block(f"function {name}(x)", [*lines, "return r;"])))
+
+
+def _file(outline: Outline) -> str:
+    document = [outline.about, ""]
+    document += [f"@param {{{'number' if p.length is None else 'number[]'}}} {p.name}" for p in outline.parameters]
+    checks = outline.checks('if ({name}.length !== {length}) throw new RangeError("{message}");')
+    value = [] if not outline.value else ["value" if outline.value == "value" else f"value: {outline.value}"]
+    result = f"return {{ {', '.join([*value, *outline.returned])} }};"
+    head = f"export function {outline.name}({', '.join(p.name for p in outline.parameters)})"
+    function = JAVASCRIPT.block(head, [*checks, *outline.lines, result])
+    return joined("\n".join(["/**", *[f" * {line}".rstrip() for line in document], " */", *function]), *outline.helpers)
+
+
+def _test(outline: Outline, inputs: Sequence[object], results: Sequence[object], file: str) -> str:
+    return f"""// Compare {outline.name} with the results of autograd_mini.
+import {{ {outline.name} }} from "./{file}";
+
+const $expected = [{JAVASCRIPT.literals(results)}];
+const $got = Object.values({outline.name}({JAVASCRIPT.arguments(inputs)})).flat();
+$expected.forEach((number, i) => {{
+    const isNear = Math.abs($got[i] - number) <= 1e-12 * Math.abs(number);
+    if (!($got[i] === number || isNear || (Number.isNaN($got[i]) && Number.isNaN(number)))) {{
+        throw new Error(`expected ${{number}}, got ${{$got[i]}}`);
+    }}
+}});
+console.log("ok");
+"""
+
+
 JAVASCRIPT = Language(
     name="javascript",
     suffix=".mjs",
@@ -54,13 +78,22 @@ function roundDecimal(x, digits) {
     return x < 0 || Object.is(x, -0) ? -nearest : nearest;
 }""",
     },
-    infinity=("Infinity", "NaN"),
+    infinity="Infinity",
+    nan="NaN",
     number="const ",
+    variable="let ",
     condition="const ",
-    end=";",
-    function="function {name}({parameters}) {{",
-    head=("", ""),
-    flat=("function {name}(x) {{\n    const {result} = new Float64Array({count});", "return {result};"),
+    integer="let ",
+    kinds=("", ""),
+    arrays=("const ", "{name} = new Array({count})"),
+    filled="const {name} = [{numbers}]",
+    given="[{}]",
+    real="{}",
+    loops=loops("let "),
+    helper="function {name}({parameters})",
+    parameter="",
+    file=_file,
+    test=_test,
     is_camel=True,
     reserved=frozenset([
         "Infinity", "Math", "NaN", "Number", "Object", "arguments", "await", "break", "case", "catch", "class",
@@ -71,58 +104,3 @@ function roundDecimal(x, digits) {
         "yield",
     ]),
 )  # fmt: skip
-
-
-def source(tape: Tape, name: str, registers: bool = False) -> str:
-    """A script with one function of all inputs, in an array, that returns a Float64Array of the results.
-
-    Args:
-        tape: what it computes.
-        name: what it is called.
-        registers: whether it returns all registers of the tape instead, with conditions as 0 and 1.
-    """
-    return JAVASCRIPT.source(tape, name, registers)
-
-
-def _javascript(outline: Outline) -> str:
-    document = [outline.about, ""]
-    document += [f"@param {{{'number' if p.length is None else 'number[]'}}} {p.name}" for p in outline.parameters]
-    checks = checks_of(outline, 'if ({name}.length !== {length}) throw new RangeError("{message}");')
-    value = [f"value: {outline.value}"] if outline.value else []
-    result = f"return {{ {', '.join([*value, *outline.returned])} }};"
-    head = f"export function {outline.name}({', '.join(p.name for p in outline.parameters)}) {{"
-    text = "\n".join(["/**", *[f" * {line}".rstrip() for line in document], " */", head])
-    return joined(f"{text}\n{indented([*checks, *outline.lines, result], 1)}\n}}", *outline.helpers)
-
-
-def _javascript_check(outline: Outline, inputs: Sequence[object], expected: Sequence[object], file: str) -> str:
-    arguments = arguments_of(JAVASCRIPT, outline, inputs, "[{}]")
-    return f"""// Compare {outline.name} with the results of autograd_mini.
-import {{ {outline.name} }} from "./{file}";
-
-const $expected = [{numbers_of(JAVASCRIPT, expected)}];
-const $got = Object.values({outline.name}({arguments})).flat();
-$expected.forEach((number, i) => {{
-    const isNear = Math.abs($got[i] - number) <= 1e-12 * Math.abs(number);
-    if (!($got[i] === number || isNear || (Number.isNaN($got[i]) && Number.isNaN(number)))) {{
-        throw new Error(`expected ${{number}}, got ${{$got[i]}}`);
-    }}
-}});
-console.log("ok");
-"""
-
-
-JAVASCRIPT_DIALECT = Dialect(
-    JAVASCRIPT,
-    Syntax(
-        "let {name} = {text}",
-        "let {name} = {text}",
-        ("const ", "{name} = new Array({count})", True),
-        "const {name} = [{numbers}]",
-        "{}",
-        _LOOPS,
-        IF,
-    ),
-    _javascript,
-    _javascript_check,
-)

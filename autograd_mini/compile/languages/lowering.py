@@ -8,26 +8,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from autograd_mini.compile.passes import PASSES, Pass, Registers, Rewriting, live, without_dead_code
+from autograd_mini.compile.passes import PASSES, Pass, Rewriting, live, without_dead_code
 from autograd_mini.compile.tape import COMPARISONS, CONSTANT, Instruction, Tape
 
 _PLUS = {"abs", "cosh", "erfc", "exp", "exp2", "hypot", "ndtr", "lifted_ndtr"}  # whatever the operands are
 _KEEPING = {"add", "div", "dot", "expm1", "floor", "log1p", "maximum", "minimum", "mul", "pos", "sqrt", "stop_gradient",
             "sum", "where"}  # if no operand is negative  # fmt: skip
+_MEMBERS = 16  # conditions that one joins
 
 
 class Sign(NamedTuple):
-    """What is known of a number, unless it is nan.
+    """What is known of a number, unless it is nan."""
 
-    Attributes:
-        is_plus: its sign is +: it may be 0.0, but not -0.0.
-        is_positive: it is above 0.
-    """
-
-    is_plus: bool
-    is_positive: bool
+    is_plus: bool  # its sign is +: it may be 0.0, but not -0.0
+    is_positive: bool  # it is above 0
 
 
 def sign_of(instruction: Instruction, signs: Sequence[Sign]) -> Sign:
@@ -49,27 +45,19 @@ def sign_of(instruction: Instruction, signs: Sequence[Sign]) -> Sign:
 
 
 class Lowering(Rewriting):
-    """A tape that is rewritten with the signs of its registers.
-
-    Attributes:
-        signs: what is known of each register.
-        made: for registers of the old tape the new ones.
-    """
+    """A tape that is rewritten with the signs of its registers."""
 
     def __init__(self) -> None:
-        super().__init__([SIGNS, NESTED, *[one for one in PASSES if one.exact]])
+        super().__init__([SIGNS, NESTED, JOINED, *[one for one in PASSES if one.exact]])
         self.signs: list[Sign] = []
-        self.made: dict[int, int] = {}
+        self.made: dict[int, int] = {}  # for registers of the old tape the new ones
 
-    def add(self, op: str, operands: Registers = (), detail: Any = None) -> int:
-        register = super().add(op, operands, detail)
-        if register == len(self.signs):
-            self.signs.append(sign_of((op, operands, detail), self.signs))
-        return register
+    def _write(self, instruction: Instruction) -> int:
+        self.signs.append(sign_of(instruction, self.signs))
+        return super()._write(instruction)
 
-    def _rewritten(self, instruction: Instruction) -> int:
-        register = super()._rewritten(instruction)
-        self.made[self._source] = register
+    def written(self, instruction: Instruction, source: int) -> int:
+        register = self.made[source] = super().written(instruction, source)
         return register
 
 
@@ -102,8 +90,34 @@ def _nested(made: Rewriting, instruction: Instruction) -> int | None:
     return None
 
 
+def _joined(made: Rewriting, instruction: Instruction) -> int | None:
+    """Leave out a condition that the other one implies: c & d & c is c & d, and c | (c & d) is c."""
+    op, operands, _ = instruction
+    for a, b in (operands, operands[::-1]):
+        known, others = _members(made, op, a), _members(made, op, b)
+        if others <= known or not known.isdisjoint(_members(made, "|" if op == "&" else "&", b)):
+            return a
+    return None
+
+
+def _members(made: Rewriting, op: str, condition: int) -> set[int]:
+    """The conditions that an operation joins to this one; the last few, so that long chains take linear time."""
+    found: set[int] = set()
+    waiting = [condition]
+    while waiting:
+        x = waiting.pop()
+        inner_op, inner, _ = made.instructions[x]
+        if inner_op == op and len(found) < _MEMBERS:
+            waiting += inner
+        else:
+            found.add(x)
+    return found
+
+
 SIGNS = Pass("signs", True, ("abs(exp(x))", "exp(x)"), frozenset({"add", "abs", *COMPARISONS}), _signs)
 NESTED = Pass("nested", True, ("where(c, x, where(c, y, z))", "where(c, x, z)"), frozenset({"where"}), _nested)
+
+JOINED = Pass("joined", True, ("where(c & d & c, x, y)", "where(c & d, x, y)"), frozenset({"&", "|"}), _joined)
 
 
 def lowered(tape: Tape) -> Tape:

@@ -15,25 +15,17 @@ from autograd_mini.compile.passes import live
 from autograd_mini.compile.tape import CONDITION, CONSTANT, INPUT, Instruction, Tape, kind_of
 
 LEAST = 3  # elements that make a loop
-GATHERED = "gathered"
+GATHERED, LARGEST = "gathered", "largest"
 
 
 @dataclass(frozen=True, eq=False)
 class Vector:
-    """Registers that hold the elements of a list.
+    """Registers that hold the elements of a list."""
 
-    Attributes:
-        op: the operation that computes each element; `INPUT` for an array that is given; `GATHERED` for one that is
-            filled with the registers themselves.
-        operands: for each operand the vector whose element it is, the register that all share, or None for the index.
-        registers: one for each element.
-        array: the name of a given array, where in it the elements start, and how far they are apart.
-    """
-
-    op: str
-    operands: tuple[Vector | int | None, ...]
-    registers: tuple[int, ...]
-    array: tuple[str, int, int] = ("", 0, 1)
+    op: str  # that computes each element; `INPUT` for a given array; `GATHERED` for one of the registers themselves
+    operands: tuple[Vector | int | None, ...]  # vectors, registers that all elements share, or None for the index
+    registers: tuple[int, ...]  # one for each element
+    array: tuple[str, int, int] = ("", 0, 1)  # a given array, where in it they start, and how far they are apart
 
     def __len__(self) -> int:
         return len(self.registers)
@@ -41,23 +33,17 @@ class Vector:
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """A register that joins numbers from left to right: before, then the elements of vectors, then after.
+    """A register that joins numbers from left to right: before, then the elements of vectors, then after."""
 
-    Attributes:
-        op: "sum", "dot", "maximum", "minimum"; or "largest" for the index of the first of the largest elements.
-        register: what holds the result.
-        vectors: one, or two for "dot".
-        before: registers that come first.
-        after: registers that come last.
-        is_descending: whether the last element comes first.
-    """
-
-    op: str
+    op: str  # "sum", "dot", "maximum", "minimum"; or `LARGEST` for the index of the first of the largest elements
     register: int
-    vectors: tuple[Vector, ...]
+    terms: tuple[Vector, ...]  # one, or two for "dot"
     before: tuple[int, ...] = ()
     after: tuple[int, ...] = ()
-    is_descending: bool = False
+    is_descending: bool = False  # does the last element come first?
+
+    def __len__(self) -> int:
+        return len(self.terms[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,36 +55,20 @@ class Down:
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Vectors that are computed alike, one for each turn of a loop: the rows of a table.
+    """Vectors that are computed alike, one for each turn of a loop: the rows of a table."""
 
-    Attributes:
-        op: as in a vector.
-        operands: for each operand the grid or the vector whose element in the same column it is, the vector that goes
-            down the rows, or the register that all share.
-        rows: the vectors.
-        array: the name of a given array, where in it the first row starts, and how far rows and columns are apart.
-    """
-
-    op: str
+    op: str  # as in a vector
     operands: tuple[Entry, ...]
     rows: tuple[Vector, ...]
-    array: tuple[str, int, int, int] = ("", 0, 0, 1)
+    array: tuple[str, int, int, int] = ("", 0, 0, 1)  # where it starts, and how far rows and columns are apart
 
 
-Entry = Grid | Down | Vector | int
+Entry = Grid | Down | Vector | int  # what differs in each place, from row to row, from column to column, or nowhere
 
 
 @dataclass(frozen=True, eq=False)
 class Folds(Vector):
-    """Registers each of which is the fold of one row of a grid, or of one column.
-
-    Attributes:
-        terms: what is joined: one entry, or two for "dot".
-        before: entries that come first, one for each fold.
-        after: entries that come last.
-        is_by_column: whether each column is joined, and not each row.
-        is_descending: whether the last element comes first.
-    """
+    """Registers each of which is the fold of one row of a grid, or of one column."""
 
     terms: tuple[Entry, ...] = ()
     before: tuple[Entry, ...] = ()
@@ -108,32 +78,21 @@ class Folds(Vector):
 
 
 class Rolled:
-    """A tape with its vectors and folds.
-
-    Args:
-        tape: lowered.
-        arrays: the inputs that are given as rows or columns of arrays: where they are, and their registers.
-
-    Attributes:
-        tape: with chains of additions as sums.
-        elements: for the register of each element its vector and index.
-        rows: for each row of a grid the grid, and which row it is.
-        folds: by register.
-        inside: registers that a fold computes on its way.
-    """
+    """A lowered tape with its vectors and folds; `arrays` are inputs, as rows or columns: where, and the registers."""
 
     def __init__(self, tape: Tape, arrays: Iterable[tuple[tuple[str, int, int], tuple[int, ...]]]) -> None:
         self.tape = with_sums(tape)
-        self.elements: dict[int, tuple[Vector, int]] = {}
-        self.rows: dict[Vector, tuple[Grid, int]] = {}
-        self.folds: dict[int, Fold] = {}
-        self.inside: set[int] = set()
+        self.elements: dict[int, tuple[Vector, int]] = {}  # for each register of a vector the vector, and the index
+        self.rows: dict[Vector, tuple[Grid, int]] = {}  # for each row of a grid the grid, and which row it is
+        self.folds: dict[int, Fold] = {}  # by register
+        self._inside: set[int] = set()  # what a fold computes on its way
         self._known: dict[Instruction, int] = {one: i for i, one in enumerate(self.tape.instructions)}
         self._users: list[list[int]] = [[] for _ in self.tape.instructions]
         self._returns = Counter(self.tape.outputs)
-        for i, is_needed in enumerate(live(self.tape)):
-            for x in self.tape.instructions[i][1] if is_needed else ():
-                self._users[x].append(i)
+        is_needed = live(self.tape)
+        for register, (_, operands, _) in enumerate(self.tape.instructions):
+            for x in operands if is_needed[register] else ():
+                self._users[x].append(register)
         given = [Vector(INPUT, (), registers, array) for array, registers in arrays if len(registers) >= LEAST]
         for vector in given:
             self._keep(vector)
@@ -143,7 +102,7 @@ class Rolled:
         for register, (op, operands, _) in enumerate(self.tape.instructions):
             if op == "take":
                 self._take(operands)
-            if register not in self.elements and register not in self.inside and operands:
+            if is_needed[register] and register not in self.elements and register not in self._inside and operands:
                 fold = self._fold(register, op, operands)
                 if fold is not None:
                     if not self._folds(fold):
@@ -179,7 +138,7 @@ class Rolled:
                         return
 
     def _are_free(self, registers: Iterable[int]) -> bool:
-        return not any(x in self.elements or x in self.folds or x in self.inside for x in registers)
+        return not any(x in self.elements or x in self.folds or x in self._inside for x in registers)
 
     # -- grids ---------------------------------------------------------------------------------------------------------
 
@@ -242,7 +201,7 @@ class Rolled:
 
     def _folds(self, fold: Fold) -> bool:
         """Find the folds of all rows of a grid, given that of one."""
-        parts: tuple[Vector | int, ...] = (*fold.before, *fold.vectors, *fold.after)
+        parts: tuple[Vector | int, ...] = (*fold.before, *fold.terms, *fold.after)
         found = self._entries(parts)
         if found is None or not any(isinstance(entry, Grid) for entry in found[0]):
             return False
@@ -255,7 +214,7 @@ class Rolled:
         is_whole = len({*registers}) == count and -1 not in registers and registers[here] == fold.register
         if not is_whole or not self._are_free(registers):
             return False
-        first, last = len(fold.before), len(fold.before) + len(fold.vectors)
+        first, last = len(fold.before), len(fold.before) + len(fold.terms)
         self._keep(Folds(fold.op, (), tuple(registers), ("", 0, 1), tuple(entries[first:last]), tuple(entries[:first]),
                          tuple(entries[last:]), False, fold.is_descending))  # fmt: skip
         return True
@@ -335,9 +294,9 @@ class Rolled:
             return
         inner = {x for x in steps if x != xs[0] and self.tape.instructions[x][0] != CONSTANT}
         if all(user in inner or user == index for x in inner for user in self._users[x]):
-            self.inside |= inner
+            self._inside |= inner
             self._keep(vector)
-            self.folds[index] = Fold("largest", index, (vector,))
+            self.folds[index] = Fold(LARGEST, index, (vector,))
 
 
 def _row_of(entry: Entry, i: int) -> Vector | int:
@@ -354,7 +313,7 @@ def with_sums(tape: Tape) -> Tape:
     """The tape with chains of additions as sums: ((a + b) + c) + d is sum(a, b, c, d)."""
     uses = Counter(x for _, operands, _ in tape.instructions for x in operands)
     uses.update(tape.outputs)
-    terms: dict[int, tuple[int, ...]] = {}
+    terms: dict[int, list[int]] = {}
     chains: set[int] = set()
     for register, (op, operands, _) in enumerate(tape.instructions):
         if op in ("add", "sum") and len(operands) > 1:
@@ -363,10 +322,11 @@ def with_sums(tape: Tape) -> Tape:
                 first, rest = rest[0], [first]  # the order of two operands does not matter, that of three does
             are_alike = any(tape.instructions[x][0] == "add" for x in rest)  # so the first may be an element, too
             is_chain = uses[first] == 1 and first in terms and (first in chains or not are_alike)
-            terms[register] = (*terms[first], *rest) if is_chain else (first, *rest)
+            terms[register] = terms.pop(first) if is_chain else [first]
+            terms[register] += rest
             if is_chain or are_alike:
                 chains.add(register)
     instructions = [
-        ("sum", terms[i], None) if len(terms.get(i, ())) > 2 else one for i, one in enumerate(tape.instructions)
+        ("sum", tuple(terms[i]), None) if len(terms.get(i, ())) > 2 else one for i, one in enumerate(tape.instructions)
     ]
     return Tape(tuple(instructions), tape.inputs, tape.outputs, tape.batched, tape.places)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autograd_mini.debug.flight.events import KINDS
 from autograd_mini.debug.flight.recorder import Recorder
-from autograd_mini.debug.flight.steps import Steps, nearest
+from autograd_mini.debug.flight.steps import NO_STEP, Steps, nearest
 from autograd_mini.debug.flight.storage import Storage, load
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.engine import Value, is_node
@@ -113,7 +113,16 @@ class Flight(Steps):
         return trace
 
     def story(self, node: Value) -> tuple[str, str] | None:
-        """Return what happened to a parameter, in a few characters and in a line; None for any other node."""
+        """Return what happened to a parameter, in a few characters and in a line; None for any other node.
+
+        Raises:
+            ArgumentError: the run comes from a file, which does not know the `Value`s of this program.
+        """
+        if not self.places:
+            raise ArgumentError(
+                "A run from a file does not know which Values of your program it trained.",
+                "Pass the run that am.record(model) gave.",
+            )
         place = self.places.get(node)
         many = [] if place is None else [moment.values[place] for moment in self if moment.values is not None]
         if len(many) < 2:
@@ -155,11 +164,11 @@ class Flight(Steps):
 
     def __str__(self) -> str:
         if self.latest is None:
-            return "no step yet: call backward() on a loss of this model inside the block"
+            return f"no step yet: {NO_STEP}"
         moments = [*self]
         losses = [moment.loss for moment in moments]
         rows = [
-            ("steps", f"{self.steps:,}, of which {len(moments)} are kept, {len(self.passes)} with their backward pass"),
+            ("steps", f"{self.steps:,}; kept are {len(moments)}, {len(self.passes)} with their backward pass"),
             ("loss", f"{number(losses[0])} {sparkline(losses)} {number(losses[-1])}"),
             ("ended", self.ended or "no: it is running, or was killed"),
         ]
@@ -187,9 +196,15 @@ def record(
 
     Memory stays bounded: of a long run, every second step is kept, then every fourth, and so on; always the first, the
     last, and those where nan, an infinity, an explosion, a dead or a saturated unit began. Up to 64 backward passes
-    are kept with their inputs. Neither a number nor a gradient changes. A `backward()` that does not reach the model
-    does not count. In a small network, a step takes about a third longer, and each of the first 64, whose passes are
-    all kept, two to six times as long.
+    are kept with their inputs. Neither a number nor a gradient changes. In a small network, a step takes about half as
+    long again, and each of the first 64, whose passes are all kept, two to six times as long.
+
+    A `backward()` that does not reach the model does not count, nor do other threads and transforms such as
+    `value_and_grad`. Two models with losses of their own need a record each. Parameters that the model gets inside the
+    block are not followed, which is a warning.
+
+    A unit is a weighted sum of parameters with an activation. It is dead or saturated where, for at least five steps
+    and 20 samples in a row, its relu gives 0, or another activation has less than 1 % of its largest slope.
 
     Args:
         model: an `nn.Module`, a `Value`, or a list or dict of these, nested in any way.
@@ -215,10 +230,12 @@ def record(
     >>> flight
     Flight(100 steps, loss 0.3969 → 1.307e-05)
     """
+    if isinstance(model, Iterator):
+        model = [*model]
     found = _parameters(model)
     flight = Flight([*found.values()])
     flight.places = {parameter: place for place, parameter in enumerate(found)}
-    return Recorder(flight, [*found], None if path is None else Storage(path), sources)
+    return Recorder(flight, lambda: _parameters(model), None if path is None else Storage(path), sources)
 
 
 class _Given(Module):

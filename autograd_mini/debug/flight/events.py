@@ -1,32 +1,28 @@
-"""What goes wrong in a training run, and where it began: nan, infinities, explosions, dead and saturated units.
+"""What goes wrong in a training run, and where it began: nan, infinities and explosions.
 
-Not here: what is kept of a step (`steps`). Read next: `debug.flight.steps`.
+Not here: dead and saturated units (`units`). Read next: `debug.flight.units`.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from math import isfinite, isnan
 from typing import Any
 
-from autograd_mini.core.node import is_relu
-from autograd_mini.engine import Value, is_node
+from autograd_mini.engine import Value
 from autograd_mini.errors import counted
 from autograd_mini.notation.text import number
 from autograd_mini.watch.origins import place_of
 
 _LARGER, _LOSS_LARGER, _FIRST = 30.0, 100.0, 4  # gradients and loss, than ever in the first steps: an explosion
-_FLAT = {"tanh": 0.01, "sigmoid": 0.0025}  # slopes below: 1 % of the largest
-_PASSES, _SAMPLES = 5, 20  # as many in a row before a unit counts as dead or saturated
-_BEHIND = 60  # nodes between an activation and its unit's parameters
 _FEW = 3
 RECENT = 32  # steps in which an explosion may have begun before it is noticed
-KINDS = ("inf", "nan", "explosion", "dead", "saturated")
+UNITS = ("dead", "saturated")
+KINDS = ("inf", "nan", "explosion", *UNITS)
 
 
 @dataclass(slots=True)
@@ -48,32 +44,34 @@ class Event:
     until: int | None = None
 
     def __str__(self) -> str:
-        end = f" It works again at step {self.until:,}." if self.until is not None else ""
-        return f"step {self.step:,}: {self.text}{end}"
+        return f"step {self.step:,}: {self.text} {self.end}".rstrip()
+
+    @property
+    def end(self) -> str:
+        """A sentence about the end of a unit's trouble; "" for events that have none."""
+        if self.until is not None:
+            return f"It works again at step {self.until:,}."
+        return f"It stays {self.kind} to the last step." if self.kind in UNITS else ""
 
 
 class Watcher:
-    """Looks at every step, and at the units of every pass that is kept."""
+    """Looks at the numbers of every step."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = names
-        self._units = [*map(unit_of, names)]
         self.events: list[Event] = []
-        self.off: dict[tuple[str, str], list[Any]] = {}  # of unit and kind: since when, passes, samples, the event
-        self._looked = -1  # the step of the last pass
         self._losses = deque[float](maxlen=RECENT)
         self._high = 0.0, 0.0  # size of the gradients and loss, the largest so far
         self._early, self._later, self._next = (0, *self._high), (0, *self._high), 1  # those of the first steps
 
     def look(self, step: int, root: Value, values: Sequence[float], gradients: Sequence[float],
-             graph: Mapping[Value, Any]) -> bool:  # fmt: skip
-        """Look at the numbers of a step; return True if something began."""
-        before, loss, size = len(self.events), root.data, sum(map(abs, gradients))
+             graph: Mapping[Value, Any]) -> None:  # fmt: skip
+        """Look at the numbers of a step."""
+        loss, size = root.data, sum(map(abs, gradients))
         if not (isfinite(loss) and isfinite(size) and isfinite(sum(values))):
             self._not_finite(step, loss, {"value": values, "gradient": gradients}, graph)
         if not self._has("explosion") and isfinite(size):
             self._measure(step, size, abs(loss))
-        return len(self.events) > before
 
     def _has(self, *kinds: str) -> bool:
         return any(event.kind in kinds for event in self.events)
@@ -113,43 +111,6 @@ class Watcher:
             self.events.append(Event(since, "explosion", "loss", text))
         self._high = max(self._high[0], size), max(self._high[1], loss)
 
-    # -- units ---------------------------------------------------------------------------------------------------------
-
-    def look_inside(self, step: int, nodes: Sequence[Value], parameters: Mapping[Value, int]) -> None:
-        """Look at the activations of a pass; a unit is off if its slope is flat for every sample."""
-        seen: dict[tuple[str, str], list[bool]] = {}
-        for kind, node, x in _activations(nodes):
-            place = _nearest(x, parameters)
-            if place is not None and not isnan(node.data):
-                flat = bool(node.operands[0]) if kind == "relu" else _slope(kind, node.data) < _FLAT[kind]
-                seen.setdefault((self._units[place], kind), []).append(flat)
-        for unit, flats in seen.items():
-            if not all(flats):
-                if unit in self.off and (event := self.off.pop(unit)[3]) is not None:
-                    event.until = step
-                continue
-            known = self.off.setdefault(unit, [step, 0, 0, None, self._looked])
-            known[1] += 1
-            known[2] += len(flats)
-            if known[3] is None and known[1] >= _PASSES and known[2] >= _SAMPLES:
-                known[3] = found = _off(known[0], known[4], *unit)
-                self.events.append(found)
-        self._looked = step
-
-    @property
-    def waiting(self) -> list[int]:
-        """The steps where a unit went off that is still off, and may turn out to be dead."""
-        return [since for since, *_ in self.off.values()]
-
-
-def _off(step: int, before: int, unit: str, kind: str) -> Event:
-    since = f" At step {before:,}, the last pass before, it was not." if before < step - 1 else ""
-    if kind == "relu":
-        text = f"{unit} is dead: its relu gives 0 for every sample, so no gradient passes, and it cannot learn.{since}"
-        return Event(step, "dead", unit, text)
-    flat = f"its {kind} is flat for every sample, so almost no gradient passes, and it learns very slowly"
-    return Event(step, "saturated", unit, f"{unit} is saturated: {flat}.{since}")
-
 
 def _cause(graph: Mapping[Value, Any]) -> str:
     """Say which operation made the first number that is not finite."""
@@ -162,46 +123,3 @@ def _cause(graph: Mapping[Value, Any]) -> str:
             place = f" ({place_of(node)})" if node.origin is not None else ""
             return f" It begins where {node.op}({numbers}{more}) gives {number(node._data)}{place}."
     return " All numbers on the way to the loss are finite, so a local derivative is not: see the chain rule there."
-
-
-def _activations(nodes: Sequence[Value]) -> Iterator[tuple[str, Value, Any]]:
-    """Yield the relus, tanhs and sigmoids of a graph: kind, result and operand."""
-    last: dict[int, Value] = {}  # of each tanh and sigmoid
-    for node in nodes:
-        scope = node.scope
-        if scope is None:
-            continue
-        if scope.name == "relu":
-            if is_relu(node):
-                yield "relu", node, node.operands[2]
-        elif scope.name in _FLAT:
-            last[id(scope)] = node
-    for node in last.values():
-        scope, inner = node.scope, node
-        while is_node(inner) and inner.scope is scope:
-            inner = next((x for x in inner.operands if is_node(x)), None)  # type: ignore[assignment]  # ends
-        if inner is not None:
-            assert scope is not None
-            yield scope.name, node, inner
-
-
-def _slope(kind: str, y: float) -> float:
-    return 1.0 - y * y if kind == "tanh" else y * (1.0 - y)
-
-
-def _nearest(x: Value, parameters: Mapping[Value, int]) -> int | None:
-    """Return the parameter nearest behind a node, a bias if there is one."""
-    behind = [x]
-    for node in behind:  # the loop appends to it
-        for operand in reversed(node.operands):
-            if is_node(operand):
-                if operand in parameters:
-                    return parameters[operand]
-                if len(behind) < _BEHIND:
-                    behind.append(operand)
-    return None
-
-
-def unit_of(name: str) -> str:
-    """Return the unit that a parameter belongs to: "layers[0].neurons[3]" for its weights and its bias."""
-    return re.sub(r"(?<=\])\.[A-Za-z_]+(\[\d+\])?$", "", name)

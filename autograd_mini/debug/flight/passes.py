@@ -10,7 +10,7 @@ from array import array
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from contextvars import Context
-from itertools import chain, compress, count, repeat
+from itertools import accumulate, chain, compress, count, repeat
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -68,6 +68,9 @@ class Pass:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Pass.read, (self.data(),)
 
     # -- building it again ---------------------------------------------------------------------------------------------
 
@@ -128,7 +131,7 @@ class Pass:
         The order follows from the shape alone, whichever arms were taken.
         """
         if not self._order:
-            ends = [0, *_sums(self.counts)]
+            ends = [0, *accumulate(self.counts)]
             constants = iter(range(self.rows.count(0), len(self.numbers)))
             leaves = iter(range(self.rows.count(0)))
             places = [-1 if code >= 0 else next(constants) for code in self.operands]
@@ -170,16 +173,12 @@ class Pass:
 
     def data(self) -> dict[str, Any]:
         """Return it ready for JSON; places in the program's source stay behind."""
-        numbers = {id(None): 0}
-        tree: list[tuple[str, int]] = []  # name and number of the parent, from 1
-        for scope in {id(x): x for x in self.scopes}.values():
-            for part in [*outwards(scope)][::-1]:
-                if id(part) not in numbers:
-                    tree.append((part.name, numbers[id(part.parent)]))
-                    numbers[id(part)] = len(tree)
+        parts = _outer_first(self.scopes)
+        numbers = {id(part): number for number, part in enumerate([None, *parts])}
         return {
             **{name: packed(getattr(self, name)) for name in _ARRAYS},
-            "scopes": packed(array("i", [numbers[id(scope)] for scope in self.scopes])), "tree": tree,
+            "scopes": packed(array("i", [numbers[id(scope)] for scope in self.scopes])),
+            "tree": [(part.name, numbers[id(part.parent)]) for part in parts],
             "operations": [row.name if row is not None else "" for row in self.operations],
             "root": self.root, "seed": self.seed, "names": [*self.names.items()],
         }  # fmt: skip
@@ -211,11 +210,14 @@ class Pass:
 def bare(scopes: Sequence[Scope | None]) -> list[Scope | None]:
     """Return scopes with their names and places alone: under `provenance`, they hold the operands of calls."""
     made: dict[int, Scope | None] = {id(None): None}
-    for scope in {id(x): x for x in scopes}.values():
-        for part in [*outwards(scope)][::-1]:
-            if id(part) not in made:
-                made[id(part)] = Scope(part.name, made[id(part.parent)], part.site)
+    for part in _outer_first(scopes):
+        made[id(part)] = Scope(part.name, made[id(part.parent)], part.site)
     return [made[id(scope)] for scope in scopes]
+
+
+def _outer_first(scopes: Sequence[Scope | None]) -> list[Scope]:
+    """Return each scope, and those around it, once."""
+    return [*dict.fromkeys(part for scope in dict.fromkeys(scopes) for part in [*outwards(scope)][::-1])]
 
 
 def packed(numbers: array[Any]) -> str:
@@ -227,14 +229,6 @@ def unpacked(kind: str, text: str) -> array[Any]:
     """Return the array of a text."""
     found = array(kind)
     found.frombytes(b64decode(text))
-    return found
-
-
-def _sums(counts: Sequence[int]) -> list[int]:
-    found, total = [], 0
-    for number in counts:
-        total += number
-        found.append(total)
     return found
 
 

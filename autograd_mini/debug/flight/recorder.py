@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import repeat
 from operator import attrgetter
@@ -23,6 +25,7 @@ from autograd_mini.debug.flight.passes import Pass, Taker, bare
 from autograd_mini.debug.flight.steps import MOST_NODES, SMALL, Moment, Steps, bands_of
 from autograd_mini.debug.flight.storage import Storage
 from autograd_mini.engine import Value
+from autograd_mini.errors import AutogradError, counted
 from autograd_mini.notation.names import Names
 from autograd_mini.notation.namespaces import namespaces
 from autograd_mini.program.stack import Hooks, recording
@@ -30,6 +33,7 @@ from autograd_mini.watch import Watch, hooked, observing
 from autograd_mini.watch.origins import remember_calls
 
 _MOST_NAMED = 20_000
+_MOST_SURPRISING = 10_000  # nodes of a pass that is kept because a unit goes off
 _DATA = attrgetter("_data")
 
 Run = TypeVar("Run", bound=Steps)
@@ -38,25 +42,32 @@ Run = TypeVar("Run", bound=Steps)
 class Recorder(Watch[Run]):
     """The block of `record`, whose hook hands steps to a run."""
 
-    __slots__ = "_layers", "_members", "_open", "_parameters", "_process", "_sources", "_storage", "_taker"
+    __slots__ = "_layers", "_members", "_open", "_parameters", "_process", "_search", "_sources", "_storage", "_taker"
 
-    def __init__(self, flight: Run, parameters: Sequence[Value], storage: Storage | None, sources: bool) -> None:
+    def __init__(
+        self, flight: Run, search: Callable[[], Mapping[Value, str]], storage: Storage | None, sources: bool
+    ) -> None:
         def observe(root: Value, seed: float) -> None:
             if os.getpid() == self._process:  # a fork has its own copy, but not its own file
                 self._observe(root, seed)
 
         def change(hooks: Hooks) -> Hooks:
             outer = hooks.at_backward
+            inside = getattr(outer, "recorders", ())
+            if self in inside:  # entered again inside itself, it would count each step twice
+                return hooks
 
             def both(root: Value, seed: float) -> None:
                 if outer is not None:
                     outer(root, seed)
                 observe(root, seed)
 
+            both.recorders = *inside, self  # type: ignore[attr-defined]  # of a function
             return replace(hooks, at_backward=both)
 
         super().__init__(change, flight)
-        self._parameters, self._members = parameters, frozenset(parameters)
+        parameters = [*flight.places]
+        self._parameters, self._members, self._search = parameters, frozenset(parameters), search
         self._taker, self._storage, self._process = Taker(parameters), storage, os.getpid()
         self._layers = [*flight.layers.values()]
         self._sources = observing(remember_calls()) if sources else None  # of the first step alone: it takes time
@@ -85,6 +96,16 @@ class Recorder(Watch[Run]):
             if self._storage is not None and os.getpid() == self._process:
                 self._storage.finish(self.result)
         super().__exit__(kind, error, trace)
+        new: list[str] = []
+        if not self._open and kind is None:
+            with suppress(AutogradError):  # by now the model may hold what cannot be searched
+                new = [name for parameter, name in self._search().items() if parameter not in self._members]
+        if new:
+            warnings.warn(
+                f"Since record(model), the model has got {counted(len(new), 'parameter')}, as {new[0]}, which this "
+                "record does not follow. Write to p.data instead of replacing p, and complete the model first.",
+                stacklevel=2,
+            )
 
     def _leave_sources(self) -> None:
         if self._sources is not None:
@@ -101,26 +122,26 @@ class Recorder(Watch[Run]):
                 propagate(root, seed, graph)
         else:
             propagate(root, seed, graph)
-        gradients = [*map(graph.get, self._parameters, repeat(ZERO))]
+        gradients = [*map(graph.get, self._parameters, repeat(0.0))]
         if set(map(type, gradients)) != {float}:
             gradients = [0.0 if x is ZERO else float(x) for x in gradients]
         self._keep(root, seed, graph, [*map(_DATA, self._parameters)], gradients)
         self._leave_sources()
 
     def _keep(
-        self, root: Value, seed: float, graph: Mapping[Any, Any], values: list[float], gradients: list[float]
+        self, root: Value, seed: float, graph: dict[Any, Any], values: list[float], gradients: list[float]
     ) -> None:
         flight = self.result
         step = flight.steps
-        began = flight.watcher.look(step, root, values, gradients, graph)
+        known, changes = len(flight.events), flight.units.changes
+        flight.watcher.look(step, root, values, gradients, graph)
+        began = len(flight.events) > known
+        wanted = step % flight.every_pass == 0 or began
+        surprise = flight.units.look(step, root, graph, flight.places)
+        began = began or flight.units.changes > changes
         moment = Moment(step, root.data, seed, None, None)
-        if len(graph) <= MOST_NODES and (step % flight.every_pass == 0 or began):
+        if len(graph) <= (MOST_NODES if wanted else _MOST_SURPRISING * surprise):
             moment.kept, nodes = self._taker.take(root, seed, graph)
-            known = len(flight.events)
-            results_last = nodes[len(graph) :][::-1] + nodes[: len(graph)]
-            places = {parameter: place for place, parameter in enumerate(self._parameters)}
-            flight.watcher.look_inside(step, results_last, places)
-            began = began or len(flight.events) > known
             if recording().hooks.observers or root.origin is not None:
                 self._describe(moment.kept, nodes)
         if len(values) <= SMALL or moment.kept is not None:

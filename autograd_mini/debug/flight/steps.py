@@ -13,9 +13,11 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from autograd_mini.debug.flight.events import RECENT, Event, Watcher
 from autograd_mini.debug.flight.passes import Pass
+from autograd_mini.debug.flight.units import Units
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, OperandError, shown
 
@@ -27,6 +29,8 @@ _MOST_PINNED = 24
 SMALL = 500  # parameters; of larger models a step keeps quantiles
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _MOST_LAYERS = 24
+
+NO_STEP = "call backward() on a loss of this model inside the block, in the same thread"
 
 Bands = list[list[float]]
 
@@ -80,7 +84,12 @@ class Steps:
         self._recent: deque[Moment] = deque(maxlen=RECENT)
         self.every = self.every_pass = 1  # which steps are kept
         self.watcher = Watcher(self.names)
+        self.units = Units(self.names, self.watcher.events)
+        self._waiting: dict[int, Moment] = {}  # where units went off that may turn out to be dead
         self.places: dict[Value, int] = {}  # of the parameters that the program holds
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "places": {}}  # copies are not the program's parameters
 
     # -- keeping -------------------------------------------------------------------------------------------------------
 
@@ -91,15 +100,20 @@ class Steps:
         self._recent.append(moment)
         if began:
             steps = {event.step for event in self.events}
-            self.moments |= {known.step: known for known in self._recent if known.step in steps}
+            known = [*self._waiting.values(), *self._recent]
+            self.moments |= {known.step: known for known in known if known.step in steps}
+        if self._waiting or self.units.off:
+            held = self._waiting | {step: moment}
+            self._waiting = {s: held[s] for s in self.units.waiting[:_MOST_PINNED] if s in held}
         if not began and step % self.every:
             return
         self.moments[step] = moment
         pinned = self._pinned()
-        while len(self.moments) > MOST_STEPS + len(pinned):
-            self.every *= 2
-            self.every_pass = max(self.every, self.every_pass)
+        while len(self.moments) > MOST_STEPS + len(pinned):  # first those that were pinned for a while
             self.moments = {s: known for s, known in self.moments.items() if s % self.every == 0 or s in pinned}
+            if len(self.moments) > MOST_STEPS + len(pinned):
+                self.every *= 2
+                self.every_pass = max(self.every, self.every_pass)
         passes = {s: known.kept.size for s, known in self.moments.items() if known.kept is not None}
         while self.every_pass <= self.steps and (
             len(passes) > MOST_PASSES + len(pinned) or sum(passes.values()) > MOST_BYTES
@@ -109,9 +123,17 @@ class Steps:
                 del passes[s]
                 self.moments[s].forget()
 
+    def restore(self, moment: Moment) -> None:
+        """Take in a step of a file, where one at which something began may come after later ones."""
+        began = moment.step in {event.step for event in self.watcher.events}
+        if moment.step < self.steps:
+            self.moments |= {moment.step: moment} if began else {}
+        else:
+            self.add(moment, began)
+
     def _pinned(self) -> set[int]:
         began = [event.step for event in self.watcher.events]
-        return {0, *began[:_MOST_PINNED], *sorted(self.watcher.waiting)[:_MOST_PINNED]}
+        return {0, *began[:_MOST_PINNED]}
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -147,7 +169,7 @@ class Steps:
             raise OperandError(f"A step is a whole number, not {shown(step)}.", "Pass flight.kept[0], for example.")
         known = self.kept
         if not known:
-            raise ArgumentError("Nothing was recorded.", "Call backward() on a loss of this model inside the block.")
+            raise ArgumentError("Nothing was recorded.", f"{NO_STEP.capitalize()}.")
         found = step + self.steps if step < 0 else step
         if found not in known:
             raise ArgumentError(

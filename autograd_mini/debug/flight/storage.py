@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -38,7 +38,8 @@ class Storage:
         self._file: IO[str] | None = None
         self._written = self._least = 0
         self._last = 0.0
-        self._events = 0
+        self._events: object = None  # what changes with them
+        self._lines = set[int]()  # the steps in the file
 
     def begin(self, flight: Steps) -> None:
         """Write the file of a run that has not begun.
@@ -55,10 +56,12 @@ class Storage:
             return
         self._last = now
         try:
-            if began or len(flight.events) != self._events:
+            if began or self._events != (len(flight.events), flight.units.changes):
                 self._append({"events": [*map(asdict, flight.events)]})
-                self._events = len(flight.events)
-            self._append(_line(moment))
+                self._events = len(flight.events), flight.units.changes
+                self._append_all(known for step, known in flight.moments.items() if step not in self._lines)
+            if moment.step not in self._lines:
+                self._append_all([moment])
             self._file.flush()
             if self._written > 2 * self._least + _ROOM:
                 self._renew(flight)
@@ -75,6 +78,11 @@ class Storage:
             self._file.close()
             self._file = None
 
+    def _append_all(self, moments: Iterable[Moment]) -> None:
+        for moment in moments:
+            self._append(_line(moment))
+            self._lines.add(moment.step)
+
     def _append(self, line: dict[str, Any]) -> None:
         assert self._file is not None
         text = json.dumps(line, separators=(",", ":")) + "\n"
@@ -86,7 +94,7 @@ class Storage:
             self._file.close()
         text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in _lines(flight))
         files.write(self.path, text)
-        self._written = self._least = len(text)
+        self._written, self._least, self._lines = len(text), len(text), {*flight.kept}
         self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115  # open as long as the run
 
 
@@ -122,9 +130,9 @@ def load(kind: type[Run], path: str | Path) -> Run:
                 continue
             line = json.loads(text)
             if "step" in line:
-                made.add(_moment(line), began=False)
+                made.restore(_moment(line))
             elif "events" in line:
-                made.watcher.events = [Event(**event) for event in line["events"]]
+                made.watcher.events[:] = [Event(**event) for event in line["events"]]
             made.ended = str(line.get("ended", ""))
         except (ValueError, LookupError, TypeError, AttributeError):
             if number == len(lines):  # it was being written

@@ -105,14 +105,15 @@
         parts.push(make("path", { class: "line", d: `M${points.join("L")}${points.length === 1 ? "h0.1" : ""}` }));
       }
       let [before, above] = [-Infinity, 0];
-      run.events.forEach(({ step, slow }, index) => {
-        parts.push(make("path", { class: slow ? "began slow" : "began", d: `M${x(step)} ${top}V${height - bottom}` }));
+      run.events.forEach(({ step, slow, until }, index) => {  // a line at the top until the unit works again
+        const on = slow && number ? `M${x(step)} ${top - 1}H${x(until ?? end)}` : "";
+        parts.push(make("path", { class: slow ? "began slow" : "began", d: `M${x(step)} ${top}V${height - bottom}${on}` }));
         if (!number) return;
         if (x(step) - before < 1.1 * em && above < 12) above += 1;
         else above = 0;
         before = x(step);
         const near = x(step) > width - right - em;
-        parts.push(make("text", { class: slow ? "flag slow" : "flag", x: x(step) + (near ? -4 : 4), y: top + (0.8 + 0.95 * above) * em, "text-anchor": near ? "end" : "start" }, String(index + 1)));
+        parts.push(make("text", { class: slow ? "flag slow" : "flag", x: x(step) + (near ? -4 : 4), y: top + (1.05 + 0.95 * above) * em, "text-anchor": near ? "end" : "start" }, String(index + 1)));
       });
       if (number) for (const index of openable) parts.push(make("path", { class: "kept", d: `M${x(rows[index].step)} ${height - bottom}v5` }));
       svg.replaceChildren(...parts, cursor, spot);

@@ -13,7 +13,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from autograd_mini.debug.flight.events import Event
+from autograd_mini.debug.flight.events import UNITS, Event
 from autograd_mini.debug.flight.replays import Replays
 from autograd_mini.debug.flight.steps import Moment, Steps
 from autograd_mini.debug.pages import checked_path
@@ -23,10 +23,8 @@ from autograd_mini.errors import counted
 from autograd_mini.notation.text import number
 from autograd_mini.output import files
 
-_TITLES = {
-    "inf": "infinite numbers", "nan": "nan, not a number", "explosion": "the gradients explode", "dead": "dead units",
-    "saturated": "saturated units",
-}  # fmt: skip
+_TITLES = {"inf": "infinite numbers", "nan": "nan, not a number", "explosion": "the gradients explode"}
+_MOST_EVENTS = 24  # on the page
 _MOST_ROWS = 100  # parameters in the table
 _MOST_TOLD = 4  # units of one event
 _MOST_INPUTS = 200_000  # numbers of all passes
@@ -57,7 +55,8 @@ class TrainingPage:
         flight, replays = self.flight, Replays(self.flight)
         pages = resources("autograd_mini.debug.pages")
         base = (pages / "backprop.css").read_text(encoding="utf-8")
-        title = f"Training: {counted(flight.steps, 'step')}"
+        ended = f"ended by {flight.ended.partition(':')[0]}" if flight.ended else "still running or killed"
+        title = f"Training: {counted(flight.steps, 'step')}{f', {ended}' * (flight.ended != 'finished')}"
         body, own = (resources(__package__) / "training.html").read_text(encoding="utf-8"), ""
         data: dict[str, Any] = {}
         passes = {step: [*map(repr, numbers)] for step, numbers in replays.inputs.items()}
@@ -75,7 +74,9 @@ class TrainingPage:
 
     def _data(self, replays: Replays, passes: dict[int, list[str]]) -> dict[str, Any]:
         flight = self.flight
-        more, large = len(flight.names) - _MOST_ROWS, "Of so many parameters, only the charts are kept at this step."
+        rest, large = len(flight.names) - _MOST_ROWS, "Of so many parameters, only the charts are kept at this step."
+        events = _grouped(flight.events)
+        more = f"The first {_MOST_EVENTS} of {len(events):,}; flight.events has all."
         different = f"This step made another graph than step {replays.step:,}, so its pass is not on the page"
         way = "flight.trace({}) steps through it in a program."
         sizes = [counted(len(many), "parameter") for many in flight.layers.values()]
@@ -84,10 +85,10 @@ class TrainingPage:
             "names": flight.names[:_MOST_ROWS],
             "layers": [*map(list, zip(flight.layers, sizes, strict=True))],
             "rows": [self._row(moment) for moment in flight],
-            "rest": f"{more:,} more parameters are not listed." if more > 0 else "",
+            "rest": f"{rest:,} more parameters are not listed." if rest > 0 else "",
             "large": large,
-            "events": _grouped(flight.events),
-            "fine": "" if flight.events else _FINE,
+            "events": events[:_MOST_EVENTS],
+            "fine": "" if 0 < len(events) <= _MOST_EVENTS else more if events else _FINE,
             "passes": passes,
             "graph": replays.step,
             "different": {step: f"{different}: {way.format(step)}" for step in flight.passes if step not in passes},
@@ -129,17 +130,23 @@ def _brief(x: float) -> float | str:
 
 def _grouped(events: Iterable[Event]) -> list[dict[str, Any]]:
     """Return the events with those of one kind at one step together."""
-    groups: dict[tuple[int, str], list[Event]] = {}
+    groups: dict[tuple[int, str, bool], list[Event]] = {}
     for event in events:
-        groups.setdefault((event.step, event.kind), []).append(event)
+        groups.setdefault((event.step, event.kind, event.until is None), []).append(event)
     found = []
-    for (step, kind), many in groups.items():
-        is_slow = kind in ("dead", "saturated")
+    for (step, kind, stays), many in groups.items():
+        is_slow = kind in UNITS
         names = [event.where for event in many[:_MOST_TOLD]]
         more = f" and {counted(len(many) - _MOST_TOLD, 'more unit')}" * (len(many) > _MOST_TOLD)
         text = many[0].text if is_slow else f"{many[0].text[0].upper()}{many[0].text[1:]}"
+        ends = [many[0].end]
         if len(many) > 1:
             text = f"{', '.join(names)}{more}. Each is {text.partition(' is ')[2]}"
-        again = [f"{event.where} works again at step {event.until:,}." for event in many if event.until is not None]
-        found.append({"step": step, "slow": is_slow, "title": _TITLES[kind], "texts": [text, *again[:_MOST_TOLD]]})
+            ends = [f"{event.where}: {event.end}" for event in many]
+            ends = [f"They stay {kind} to the last step."] if stays else ends
+        title = f"{counted(len(many), f'{kind} unit')}, {'to the end' if stays else 'for a while'}"
+        title = title if is_slow else _TITLES[kind]
+        until = None if stays else max(event.until or 0 for event in many)
+        texts = [text, *ends[:_MOST_TOLD]]
+        found.append({"step": step, "until": until, "slow": is_slow, "title": title, "texts": texts})
     return found

@@ -268,7 +268,7 @@ def script(positions: Positions) -> str:
     """Return the function of all leaves that computes the registers, with few spaces, as it can be long."""
     graph = positions.graph
     assert all(op == INPUT for op, _, _ in graph.tape.instructions[: len(graph.leaves)])  # so they are copied at once
-    text = _SPACES.sub(r"\1", source(graph.tape, "compute", registers=True))
+    text = _SPACES.sub(r"\1", source(graph.tape, "compute"))
     lines = [line for line in text.split("\n") if not _INPUT.fullmatch(line)]
     head = next(i for i, line in enumerate(lines) if "new Float64Array" in line)
     lines.insert(head + 1, "r.set(x);")

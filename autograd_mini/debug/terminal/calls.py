@@ -1,6 +1,7 @@
 """From one `backward()` of a program to another: the calls so far, and the commands that go there.
 
-The graphs of earlier calls are kept as long as there is room; the program does not run again for it.
+The graphs of earlier calls are kept as long as there is room, with the names that the program had for their nodes; it
+does not run again for them.
 Not here: running the program (`terminal`). Read next: `debug.terminal.touching`.
 """
 
@@ -8,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autograd_mini.core.sweep import topological_order
 from autograd_mini.debug.program import Call
 from autograd_mini.debug.terminal.touching import Touching
 from autograd_mini.errors import ArgumentError, shown
+from autograd_mini.notation.namespaces import remembered
 
 _MOST_NODES = 300_000  # of all graphs that are kept
 
@@ -52,7 +54,9 @@ class Calls:
     def add(self, call: Call) -> Visit:
         """Take a new call in; it is the latest."""
         epoch = next((space["epoch"] for space in call.spaces if "epoch" in space), None)
-        visit = Visit(call, len(topological_order(call.root)), epoch)
+        nodes = topological_order(call.root, everything=True)
+        call = replace(call, spaces=remembered(call.spaces, nodes.keys()))  # the program assigns to its variables again
+        visit = Visit(call, len(nodes), epoch)
         self.visits.append(visit)
         while len(self.visits) > 1 and sum(visit.nodes for visit in self.visits) > _MOST_NODES:
             del self.visits[0]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import gc
 import json
 import math
 import os
+import pickle
 import random
 import resource
 import signal
@@ -198,6 +200,16 @@ def test_other_models_do_not_count():
     assert both.names[0].startswith("parameters[0].layers[0]")
 
 
+def test_a_block_inside_itself_counts_once():
+    """A function that is decorated with a record, and called inside it, does not double its steps."""
+    model = network()
+    block = am.record(model)
+    with block as flight, am.record(model) as other, block:
+        for _ in train(model, 3):
+            pass
+    assert (flight.steps, other.steps) == (3, 3)
+
+
 def test_it_ends_with_the_block():
     """After the block nothing is recorded, also after an error, in generators, and as a decorator."""
     model = network()
@@ -262,6 +274,52 @@ def test_models_of_all_kinds():
             am.record(wrong)
     with pytest.raises(ArgumentError, match="no folder"):
         am.record(w, path="no/such/folder/run.flight")
+
+
+@pytest.mark.parametrize("way", ["added", "replaced", "in a list"])
+def test_parameters_that_come_later_are_a_warning(way):
+    """A record follows the parameters that the model had when it began; others would be missing in silence."""
+    model = network()
+    given = model if way != "in a list" else model.parameters()
+    with pytest.warns(UserWarning, match="has got 1 parameter"), am.record(given) as flight:  # noqa: PT031
+        [*train(model, 2)]
+        if way == "added":
+            model.scale = Value(2.0)
+        elif way == "replaced":
+            model.layers[0].neurons[0].b = Value(1.0)
+        else:
+            given[0] = Value(1.0)
+    assert flight.steps == 2
+    with am.record(model) as flight:  # fewer are none of these
+        del model.layers[0].neurons[0].b
+        model.layers[0].neurons[0].b = None
+
+
+def test_runs_can_be_pickled():
+    """Everything but places in the source; what belongs to `Value`s of this program is an error elsewhere."""
+    model = network("relu")
+    with am.record(model) as flight:
+        [*train(model, 40)]
+    for other in (pickle.loads(pickle.dumps(flight)), copy.deepcopy(flight)):
+        assert str(other) == str(flight)
+        assert other[-1] == flight[-1]
+        for step in flight.passes:
+            assert len(other.trace(step)) == len(flight.trace(step))
+        with pytest.raises(ArgumentError, match="does not know which Values"):
+            am.draw(am.relu(model.parameters()[0]), over=other)
+
+
+def test_hands_that_write_to_gradients():
+    """Clipping, `grad = 0` and a step by hand change nothing in the record: it is what each call alone gave."""
+    w = Value(1.0, name="w")
+    with am.record([w]) as flight:
+        for _ in range(3):
+            w.grad = 5.0  # left over
+            (w * 100.0).backward()
+            w.grad = min(w.grad, 1.0)
+            w.data -= 0.1 * w.grad
+    assert [flight[step].gradients for step in range(3)] == [{"w": 100.0}] * 3
+    assert [flight[step].values["w"] for step in range(3)] == [1.0, 0.9, 0.8]
 
 
 # -- memory ------------------------------------------------------------------------------------------------------------
@@ -350,6 +408,23 @@ def test_a_killed_run_leaves_a_readable_record(tmp_path):
     assert "was killed" in shown
 
 
+def test_a_killed_run_keeps_where_things_began(tmp_path):
+    """Also where only every fourth step is kept by then: the step where a unit died, with its pass."""
+    path, model = tmp_path / "run.flight", network("relu")
+    unit = model.layers[0].neurons[1]
+    unit.b.data = 5.0
+    with am.record(model, path=path):
+        for step, _ in enumerate(train(model, 700, lr=0.0001)):
+            if step == 600:
+                unit.b.data = -50.0
+        known = Flight.load(path)  # as a killed run would leave it
+    (event,) = [event for event in known.events if event.step == 601]
+    assert (event.kind, event.until) == ("dead", None)
+    assert 601 in known.passes
+    assert known.steps >= 606
+    known.trace(601)
+
+
 def test_any_end_of_a_file_is_readable(tmp_path):
     """Wherever the last line was cut off, what came before it is there; other files and changed ones are errors."""
     path, model = tmp_path / "run.flight", network()
@@ -425,7 +500,7 @@ def test_the_text_of_a_run():
         for _ in train(model, 100):
             pass
     text = str(flight)
-    assert text.splitlines()[0] == "steps      100, of which 100 are kept, 50 with their backward pass"
+    assert text.splitlines()[0] == "steps      100; kept are 100, 50 with their backward pass"
     assert "layers[1]" in text
     assert "→" in text
     assert repr(flight).startswith("Flight(100 steps, loss ")

@@ -103,12 +103,14 @@ def test_what_happened_is_marked_where_it_began(pages, visit):  # noqa: F811
     shown = visit(path)
     assert {"dead", "explosion"} <= {event.kind for event in bad.events}
     buttons = shown.page.locator("#run-events button")
-    steps = sorted({(event.step, event.kind) for event in bad.events})
+    steps = sorted({(event.step, event.kind, event.until is None) for event in bad.events})
     assert buttons.count() == len(steps)
     assert told(shown) == bad.events[0].step
     for place in range(buttons.count()):
         buttons.nth(place).click()
         assert f"Step {told(shown)}: " in buttons.nth(place).text_content()
+        if "dead" in buttons.nth(place).text_content():
+            assert re.search("works again at step|to the last step", buttons.nth(place).text_content())
     assert shown.page.locator("#run-loss .began").count() == len(steps)
     text = shown.text("#run-events")
     assert all(event.where in text for event in bad.events if event.where != "loss")
@@ -250,6 +252,20 @@ def test_a_picture_over_a_run(tmp_path):
     with am.record(b) as short:
         (b * 2.0).backward()
     assert am.draw(loss, over=short).svg == am.draw(loss).svg
+
+
+def test_how_a_run_ended():
+    """The title says so, if it was not as planned; many events are shortened, and the page says that."""
+    w = [Value(1.0) for _ in range(60)]
+    with pytest.raises(KeyboardInterrupt), am.record({"w": w}) as flight:  # noqa: PT012
+        for step in range(140):
+            for i, p in enumerate(w):
+                p.data = -1.0 if step >= 2 * i else 1.0
+            am.sum([am.relu(p * x) for p in w for x in (1.0, 2.0, 3.0, 4.0)]).backward()
+        raise KeyboardInterrupt
+    page = flight.page().html
+    assert "<title>Training: 140 steps, ended by KeyboardInterrupt</title>" in page
+    assert "The first 24 of 60; flight.events has all." in page
 
 
 def test_paths_are_checked_first(tmp_path):
