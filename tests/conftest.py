@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,8 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     """The choice is made before any test is imported: decorators read it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a script; who is started inherits it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     effort.exhaustive = config.getoption("--exhaustive")
     if effort.exhaustive:
         settings.register_profile("exhaustive", parent=settings.get_profile("steady"), max_examples=1000)

@@ -104,8 +104,10 @@ def test_what_the_tests_import_is_installed_for_them():
 
 
 def test_the_checks_install_their_tools():
-    """CI runs the two commands of the README, then installs what the linters need."""
+    """CI runs the two commands of the README, then installs what the linters need; and notebooks, which are large."""
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert script.index(" jupyterlab marimo\n") < script.index("tests/debug/test_notebooks.py\n")
+    assert script.index("    beside notebooks\n") < script.index("    finish notebooks\n")
     assert script.index('pip install ".[dev]"') < script.index("ruff check .") < script.index("    mypy")
 
 

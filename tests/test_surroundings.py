@@ -332,7 +332,10 @@ def test_control_c(tmp_path, command):
     )  # fmt: skip
     process.stderr.read(5)  # it has begun
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    try:
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert said.splitlines()[-1] == "autograd-mini: interrupted"
     assert "Traceback" not in said

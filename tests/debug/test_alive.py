@@ -184,7 +184,7 @@ def test_everything_follows_a_slider(tmp_path, visit):  # noqa: F811
     assert slider.get_attribute("aria-valuetext") == "0.5"
     slider.focus()
     shown.keys("ArrowRight", "ArrowRight", "ArrowLeft", "PageUp")
-    shown.page.wait_for_timeout(100)
+    shown.settle()
     number = float(shown.page.evaluate("inputs[leaves.findIndex(({name}) => name === 'x1')]"))
     assert number != 0.5
     leaves, again = graph_of(classes, [2.0, number, -1.0])
@@ -392,5 +392,5 @@ def test_typing_replaces_the_number(tmp_path, visit):  # noqa: F811
     field.focus()
     assert field.input_value() == repr(1.0 / 3.0)
     shown.page.keyboard.type("-1.7")
-    shown.page.wait_for_timeout(50)
+    shown.settle()
     assert shown.page.evaluate("inputs[leaves.findIndex(({name}) => name === 'x0')]") == -1.7

@@ -1226,12 +1226,15 @@ def test_without_debugging_it_just_runs(client, program):
     assert calls(client) == []
 
 
-def test_pause_stops_at_the_next_call(client, program):
+def test_pause_stops_at_the_next_call(client, program, tmp_path):
     """`pause` stops at the next `backward()` although `at` names another one."""
-    text = "import time\nimport autograd_mini as am\nprint('begun')\ntime.sleep(0.5)\n" + TRAINING
+    asked = tmp_path / "asked"
+    wait = f"import os, time\nprint('begun')\nwhile not os.path.exists({str(asked)!r}): time.sleep(0.01)\n"
+    text = f"{wait}import autograd_mini as am\n{TRAINING}"
     client.launch(program(text), at=99)
     client.printed()
     assert client.ask("pause", threadId=1)["success"]
+    asked.touch()
     assert client.event("stopped")["reason"] == "pause"
 
 

@@ -80,6 +80,12 @@ class Visit:
         for name in names:
             self.page.keyboard.press(name)
 
+    def settle(self) -> None:
+        """Wait until what an event has caused is drawn."""
+        self.page.evaluate(
+            "new Promise((go) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(go))))"
+        )
+
     @property
     def step(self) -> int:
         """The step shown."""
@@ -941,7 +947,7 @@ def test_a_network_is_collapsed_and_still_goes_step_by_step(tmp_path, visit):
     weights = [x for n in inside for x in n.operands if type(x) is Value and x.op is None and x.name is None]
     for index in (trace.start + 3, len(trace) - 40, len(trace) - 1):
         shown.page.evaluate(f"location.hash = '#step={index}&open=cross_entropy'")
-        shown.page.wait_for_timeout(100)
+        shown.page.wait_for_function(f"document.querySelector('#count').textContent.includes('{index} of')")
         assert shown.step == index
         numbers = [trace.grad(node, index) for node in {*inside, *weights}]
         largest = max((g for g in numbers if g is not None), key=abs, default=None)
@@ -1498,7 +1504,9 @@ def test_a_phone_gets_an_upright_picture(folded, tmp_path, visit):
     size = shown.page.locator(".shot:not([hidden]) svg").bounding_box()
     assert size["height"] > size["width"]
     shown.page.set_viewport_size({"width": 1400, "height": 900})
-    shown.page.wait_for_timeout(200)
+    shown.page.wait_for_function(
+        "[...document.querySelectorAll('.shot:not([hidden]) svg')].every((e) => e.clientWidth > e.clientHeight)"
+    )
     size = shown.page.locator(".shot:not([hidden]) svg").bounding_box()
     assert size["width"] > size["height"]
 

@@ -263,7 +263,7 @@ def test_a_question_can_be_read_reached_and_hit(scheme, softmax, tmp_path, visit
     shown.keys("Tab")
     assert shown.page.evaluate("document.activeElement.dataset.do") == "answer"
     shown.page.locator("#play").click()
-    shown.page.wait_for_timeout(50)
+    shown.settle()
     assert "-21.082" not in shown.text("#rule")
 
 

@@ -4,10 +4,14 @@
 (require 'json)
 (setq inhibit-startup-screen t dape-cwd-function (lambda () default-directory))
 (defvar seen nil)
+(defvar problems nil)
 
-(defun until (predicate)
+(defun until (what predicate)
+  "Wait until PREDICATE holds; WHAT is said if it never does."
   (let ((end (+ (float-time) 30)))
-    (while (and (not (funcall predicate)) (< (float-time) end)) (sit-for 0.05))))
+    (while (not (funcall predicate))
+      (when (> (float-time) end) (error "No %s" what))
+      (accept-process-output nil 0.05))))
 
 (defun frame ()
   (when-let ((connection (dape--live-connection 'stopped t)))
@@ -17,7 +21,7 @@
   "Call MOVE, and wait until the editor has the frame of another stop."
   (let ((old (frame)))
     (funcall move)
-    (until (lambda () (and (frame) (not (eq (frame) old)))))
+    (until name (lambda () (and (frame) (not (eq (frame) old)))))
     (push (list name (plist-get (frame) :name) (plist-get (frame) :line)) seen)))
 
 (defun types (line)
@@ -37,15 +41,16 @@
         (moves "run" (lambda () (dape (dape--config-eval 'autograd-mini nil))))
         (moves "over" (lambda () (dape-next (dape--live-connection 'stopped))))
         (moves "into" (lambda () (dape-step-in (dape--live-connection 'stopped))))
+        (moves "back" (lambda () (types "rn")))
         (moves "jump 14" (lambda () (types "jump 14")))
         (types "open softmax")
         (moves " n" (lambda () (types " n")))  ; its own commands come first without a space
         (moves "rn" (lambda () (types "rn")))
         (types "tree")
-        (until (lambda () (string-match-p "└─ a\\[1]" (text)))))
-    (error (push (list "error" (format "%S" problem) 0) seen)))
+        (until "tree" (lambda () (string-match-p "└─ a\\[1]" (text)))))
+    (error (setq problems (format "%S" problem))))
   (with-temp-file (getenv "SEEN")
-    (insert (json-encode `((frames . ,(vconcat (mapcar #'vconcat (reverse seen)))) (console . ,(text))))))
+    (insert (json-encode `((frames . ,(vconcat (mapcar #'vconcat (reverse seen)))) (console . ,(text)) ,@(and problems `((error . ,problems)))))))
   (kill-emacs))
 
 (run-with-timer 0.5 nil #'drive)
