@@ -162,6 +162,9 @@ _READS: dict[str, tuple[int | None, str, str]] = {
     **{op: (1 if op == "~" else 2, CONDITION, CONDITION) for op in JOINS},
 }
 
+# What a tape can have beside inputs and constants: never a user's row, which is written with others.
+COMPUTED = _READS.keys() - {row.name for row in TABLE.values() if row.is_users} - {"flat", "slope_at_kink"}
+
 
 def spelled(op: str, operands: Sequence[str]) -> str:
     """The text of an instruction, given the texts of its operands."""

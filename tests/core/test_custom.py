@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import math
 import random
+import subprocess
+import sys
 import time
 
 import pytest
@@ -204,3 +206,17 @@ def test_any_number_of_operands(register, function, rule, operands, signature):
         leaves = [am.Value(x) for x in operands]
         operation(*leaves).backward()
         assert [leaf.grad for leaf in leaves] == [am.grad(operation, i)(*operands) for i in range(len(operands))]
+
+
+def test_every_module_can_be_imported_after_a_registration():
+    """Tables made while a module is imported do not expect anything of a user's operation."""
+    program = (
+        "import importlib, pkgutil\n"
+        "import autograd_mini as am\n"
+        "am.primitive('own_square', lambda x: x * x, lambda y, x: (2.0 * x,))\n"
+        "for module in pkgutil.walk_packages(am.__path__, 'autograd_mini.'):\n"
+        "    if not module.name.endswith('__main__'):\n"
+        "        importlib.import_module(module.name)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from autograd_mini.compile.expansions import EXPANSIONS
-from autograd_mini.compile.tape import CONSTANT, INPUT
-from autograd_mini.core.row import TABLE
-from autograd_mini.core.traced import RELATE
+from autograd_mini.compile.tape import COMPUTED
 from autograd_mini.errors import counted
 
 WRITTEN = "written"  # by `Expressions.expression`, alike in all languages
@@ -92,7 +90,7 @@ class Language:
     most: int | None = None  # characters in one function
 
     def __post_init__(self) -> None:
-        missing = {*TABLE, *RELATE} - {"flat", "slope_at_kink", INPUT, CONSTANT, *self.operations}
+        missing = COMPUTED - self.operations.keys()
         unknown = {name for name, form in self.operations.items() if form == EXPANDED} - EXPANSIONS.keys()
         if missing or unknown:
             raise AssertionError(f"The language {self.name!r} lacks {', '.join(sorted(missing | unknown))}.")
