@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator
-from contextvars import ContextVar, Token
+from contextvars import ContextVar, Token, copy_context
 from dataclasses import dataclass, field
 from threading import get_ident
 from types import FunctionType, TracebackType
@@ -112,6 +112,8 @@ _bottom.adds, _bottom.outer, _unset.adds, _unset.outer = "", None, _ended, _bott
 _bottom.block = _unset.block = False
 context: ContextVar[Recording] = ContextVar("recording", default=_unset)
 recording = context.get
+# While one of these two runs, the collector may close a generator in a `with`, which calls them too. CPython then frees
+# the map of variables that the first is still reading, unless a copy of the context holds it (50 ns).
 _put, _back = context.set, context.reset
 _put(_bottom)  # `recording()` takes two thirds of the time if the variable is set
 open_entries: set[Recording] = set()  # each `with`, and the entries above one
@@ -153,6 +155,7 @@ def enter(adds: str | Callable[[Hooks], Hooks], block: Block | None = None) -> R
         _fill(entry, None)
     if within:
         open_entries.add(entry)  # only after it is filled: from now on other threads may see it
+    _kept = copy_context() if open_entries else None  # see `_put`
     entry.token = _put(entry)
     if _exits != exits:
         _settle(entry, exits)
@@ -164,6 +167,7 @@ def leave(entry: Recording) -> None:
     top = recording()
     if top is entry or (top.adds is _ended and _below(top) is entry):
         try:
+            _kept = copy_context() if open_entries else None  # see `_put`
             _back(entry.token)  # type: ignore[arg-type]  # None only once it has ended
         except ValueError:  # this context is a copy of the one where it was entered
             _end(entry)
@@ -194,6 +198,7 @@ class Block:
         if entry.block is self:
             entry.block = True
             try:  # `leave`, inlined
+                _kept = copy_context() if len(open_entries) > 1 else None  # see `_put`
                 _back(entry.token)
             except ValueError:
                 _end(entry)
@@ -269,11 +274,12 @@ def _settle(entry: Recording, exits: int) -> None:
         before, exits = exits, _exits
         below: Any = entry.token.old_value  # type: ignore[union-attr]  # it was put a moment ago
         below = outer = _bottom if below is Token.MISSING else below
-        while getattr(outer, "left", 0) > before and outer.thread == thread:
+        while outer.adds is _ended or (getattr(outer, "left", 0) > before and outer.thread == thread):
             outer = outer.outer
-        outer = _below(outer)
         if outer is not below:  # it was left inside `_put`
+            _kept = copy_context()  # see `_put`
             _put(outer)
+            _kept = copy_context()
             entry.token = _put(entry)
         entry.outer = outer
         _refill(entry)

@@ -382,8 +382,9 @@ def test_a_deep_graph_of_each_kind_is_freed():
     gc.collect()
 
 
-def test_scopes_that_the_collector_leaves_while_a_relu_is_recorded():
-    """The collector may close a generator inside of a scope at any allocation; the relu then has a whole scope."""
+@pytest.mark.parametrize("threshold", [1, 2, 3, 4, 5, 7, 11, 13, 17])
+def test_scopes_that_the_collector_leaves_while_a_relu_is_recorded(threshold):
+    """The collector may close a generator inside of a scope at any allocation; the scope of a relu stays whole."""
 
     class Loop:
         pass
@@ -394,7 +395,7 @@ def test_scopes_that_the_collector_leaves_while_a_relu_is_recorded():
 
     x = Value(-1.0)
     thresholds = gc.get_threshold()
-    gc.set_threshold(3)
+    gc.set_threshold(threshold)
     try:
         for _ in range(300):
             loop = Loop()
@@ -408,6 +409,7 @@ def test_scopes_that_the_collector_leaves_while_a_relu_is_recorded():
     finally:
         gc.set_threshold(*thresholds)
         gc.collect()
+    assert (2.0 * x).scope is None
 
 
 # -- who watches -------------------------------------------------------------------------------------------------------

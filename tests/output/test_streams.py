@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 WORDS = st.lists(st.text("ab数e\u0301", min_size=1, max_size=9), min_size=1, max_size=30)
 
 
-@given(WORDS, st.integers(0, 6), st.integers(20, 60), st.booleans())
+@given(WORDS, st.integers(0, 6), st.integers(26, 60), st.booleans())  # 26: the longest word fits, with any indent
 def test_lines_fit_and_keep_their_words(words, indent, most, coloured):
     """In columns, whatever the letters; colours take none; no word is broken."""
     said = [f"\x1b[31m{word}\x1b[0m" for word in words] if coloured else words
