@@ -80,18 +80,19 @@ class Recorder(Watch[Run]):
             self._storage.begin(flight)  # first: it may fail
         super().__enter__()
         self._open += 1
-        if self._sources is not None and not flight.steps and not recording().hooks.observers:
-            self._sources.__enter__()
-        else:
-            self._sources = None
+        if self._sources is not None and self._open == 1:
+            if flight.steps or recording().hooks.observers:
+                self._sources = None
+            else:
+                self._sources.__enter__()
         return flight
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._leave_sources()
         self._open -= 1
         if not self._open:
+            self._leave_sources()
             self.result.ended = "finished" if kind is None else f"{kind.__name__}: {error}".rstrip(": ")
             if self._storage is not None and os.getpid() == self._process:
                 self._storage.finish(self.result)

@@ -119,10 +119,7 @@ class Units:
         self.changes += 1
 
     def _seen(self, nodes: Reversible[Any], places: Mapping[Value, int]) -> dict[str, Seen]:
-        """Return for each activation which units are flat, once per sample, and which are not for some sample.
-
-        This runs at every step of a training, so it reads the pairs of `Value`s directly.
-        """
+        """Return for each activation which units are flat, once per sample, and which are not for some sample."""
         firsts: dict[Any, Any] = {  # the first node of each activation: it takes the weighted sum
             scope: node
             for node in reversed(nodes)
@@ -137,14 +134,11 @@ class Units:
         for scope, node in reversed(firsts.items()):
             if scope.parent is not None and scope.parent.name in FUNCTIONS:
                 continue  # part of a composition, such as the sigmoid of silu or of a loss
-            x = node._left
+            operands = node.operands
+            x = operands[0] if type(operands[0]) is kind else operands[-1]  # the last one of a relu
             if type(x) is not kind:
-                x = node._right
-                if type(x) is tuple:  # of a relu that is closed
-                    x = x[2]
-                if type(x) is not kind:
-                    x = next(filter(is_node, node.operands))
-            place = places.get(x._right) if x._row is _ADD else None
+                x = next(filter(is_node, operands))
+            place = places.get(x.operands[-1]) if x._row is _ADD else None
             if place is None and (place := nearest_parameter(x, places)) is None:
                 continue
             if (known := found.get(scope.name)) is None:

@@ -529,3 +529,18 @@ def test_the_cost_of_a_step_is_small():
 
     ratio = min(seconds(True) / seconds(False) for _ in range(3))
     assert ratio < 1.5
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_record_that_is_entered_again_inside_itself(inside):
+    """Each step counts once, wherever the first one is, and afterwards nothing is observed."""
+    model = network()
+    run = am.record(model)
+    with run as flight:
+        with run:
+            for _ in train(model, 2 * inside):
+                pass
+        for _ in train(model, 3):
+            pass
+    assert flight.steps == 3 + 2 * inside
+    assert (2.0 * Value(1.0)).origin is None
