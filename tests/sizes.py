@@ -33,7 +33,7 @@ BUDGETS = {
     "engine": Budget(250, 350),
     "functions": Budget(840, 850),
     "transforms": Budget(1_380, 900),
-    "program watch": Budget(1_500, 900),
+    "program watch": Budget(1_505, 900),
     "notation": Budget(1_265, 500),
     "symbolic": Budget(1_650, 1_450),
     "explanation": Budget(1_450, 1_150),
