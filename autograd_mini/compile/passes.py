@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from autograd_mini.compile.tape import CONSTANT, INPUT, Instruction, Place, Tape, TapeError, kind_of
+from autograd_mini.compile.tape import CONDITION, CONSTANT, INPUT, NUMBER, Instruction, Place, Tape, TapeError
 from autograd_mini.core.row import TABLE, float_of
 from autograd_mini.core.traced import RELATE
 
@@ -59,10 +59,7 @@ class Rewriting:
         self.known: dict[Instruction, int] = {}  # the register of what is written, or was replaced
         self._needs = {op for one in passes for op in one.needs}
         self._needed: set[int] = set()  # the registers that they compute
-        self._passes: dict[tuple[str, bool], list[Pass]] = {}  # by operation, and whether one of them is an operand
-        for one in passes:
-            for key in itertools.product(one.ops or (*TABLE, *RELATE), (True,) if one.needs else (True, False)):
-                self._passes.setdefault(key, []).append(one)
+        self._after_any, self._after_needed = _by_operation(passes, False), _by_operation(passes, True)
 
     def add(self, op: str, operands: Registers = (), detail: Any = None) -> int:
         """The register of an instruction, which is written if it is new."""
@@ -88,26 +85,33 @@ class Rewriting:
     def written(self, instruction: Instruction, source: int) -> int:
         """The register that computes an instruction, after the first pass that replaces it, written for a source."""
         known = self.known.get(instruction)
-        if known is not None:
-            return known
+        return self.rewritten(instruction, source) if known is None else known
+
+    def rewritten(self, instruction: Instruction, source: int) -> int:
+        """The same for an instruction that has not been asked for before."""
         self._source = source
         op, operands, _ = instruction
         first = len(self.instructions)
-        for one in self._passes.get((op, not self._needed.isdisjoint(operands)), ()):
+        for one in (self._after_any if self._needed.isdisjoint(operands) else self._after_needed).get(op, ()):
             replaced = one.rewrite(self, instruction)
             if replaced is not None:
-                last = len(self.instructions)
-                self.counts[one.name] += 1
-                self.known[instruction] = replaced
-                for register in range(first, last):
-                    self._authors[register] = f"the pass {one.name!r}"
-                kind = kind_of(op)
-                if not (0 <= replaced < last and kind_of(self.instructions[replaced][0]) == kind):
-                    raise TapeError(
-                        f"The pass {one.name!r} replaced {instruction} by register {replaced}, which is not a {kind}."
-                    )
+                self._note(one, instruction, first, replaced)
                 return replaced
         return self._write(instruction)
+
+    def _note(self, one: Pass, instruction: Instruction, first: int, replaced: int) -> None:
+        """Note what a pass has made of an instruction: one of the registers, those from the first on by itself."""
+        self.counts[one.name] += 1
+        self.known[instruction] = replaced
+        last = len(self.instructions)
+        for register in range(first, last):
+            self._authors[register] = f"the pass {one.name!r}"
+        is_condition = instruction[0] in RELATE
+        if not (0 <= replaced < last and (self.instructions[replaced][0] in RELATE) is is_condition):
+            kind = CONDITION if is_condition else NUMBER
+            raise TapeError(
+                f"The pass {one.name!r} replaced {instruction} by register {replaced}, which is not a {kind}."
+            )
 
     @property
     def asked(self) -> int:
@@ -127,6 +131,15 @@ class Rewriting:
         found = tuple(map(places.__getitem__, self.sources)) if places else ()
         made = Tape(tuple(self.instructions), inputs, outputs, batched, found)
         return made.verify(lambda register: self._authors.get(register, self._author))
+
+
+def _by_operation(passes: Sequence[Pass], after_needed: bool) -> dict[str, list[Pass]]:
+    """The passes that look at each operation, if what they need computes one of its operands, or if not."""
+    found: dict[str, list[Pass]] = {}
+    for one in passes:
+        for op in (one.ops or (*TABLE, *RELATE)) if after_needed or not one.needs else ():
+            found.setdefault(op, []).append(one)
+    return found
 
 
 def live(tape: Tape) -> list[bool]:

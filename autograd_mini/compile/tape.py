@@ -7,7 +7,7 @@ Read next: `compile.passes`.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -73,14 +73,22 @@ class Tape:
         Raises:
             TapeError: an instruction is unknown, reads a later register, or operands of a wrong type.
         """
-        kinds: list[str] = []
+        conditions: set[int] = set()  # the registers that hold one
         for register, instruction in enumerate(self.instructions):
-            fault = _fault(instruction, kinds, len(self.inputs))
+            op, operands, _ = instruction
+            if op in _ARITHMETIC and len(operands) == _ARITHMETIC[op]:  # nearly all instructions: in one loop
+                for x in operands:
+                    if not 0 <= x < register or x in conditions:
+                        break
+                else:
+                    continue
+            fault = _fault(instruction, register, conditions, len(self.inputs))
             if fault is not None:
                 raise TapeError(f"After {author(register)}, register {register} of the tape, {instruction}, {fault}.")
-            kinds.append(CONDITION if instruction[0] in RELATE else NUMBER)
+            if op in RELATE:
+                conditions.add(register)
         for output in self.outputs:
-            if not (0 <= output < len(kinds) and kinds[output] == NUMBER):
+            if not 0 <= output < len(self) or output in conditions:
                 raise TapeError(f"After {author(output)}, the tape returns register {output}, which is not a number.")
         return self
 
@@ -132,18 +140,17 @@ def kind_of(op: str) -> str:
     return CONDITION if op in RELATE else NUMBER
 
 
-def _fault(instruction: Instruction, kinds: Sequence[str], inputs: int) -> str | None:
-    """What is wrong with an instruction, given the types of the registers before it; None if nothing is."""
+def _fault(instruction: Instruction, register: int, conditions: Collection[int], inputs: int) -> str | None:
+    """What is wrong with the instruction of a register, if some before it are conditions; None if nothing is."""
     op, operands, detail = instruction
-    count = len(kinds)
     if op in _READS:
         arity, kind, others = _READS[op]
         if arity is not None and len(operands) != arity:
             return f"has {counted(len(operands), 'operand')} instead of {arity}"
         for operand in operands:
-            if not 0 <= operand < count:
+            if not 0 <= operand < register:
                 return "reads a register that is not computed before it"
-            if kinds[operand] != kind:
+            if (operand in conditions) != (kind == CONDITION):
                 return "reads an operand of the wrong type"
             kind = others
         return None
@@ -161,6 +168,8 @@ _READS: dict[str, tuple[int | None, str, str]] = {
     **dict.fromkeys(COMPARISONS, (2, NUMBER, NUMBER)),
     **{op: (1 if op == "~" else 2, CONDITION, CONDITION) for op in JOINS},
 }
+
+_ARITHMETIC = {op: arity for op, (arity, kind, _) in _READS.items() if kind == NUMBER and op not in RELATE}
 
 # What a tape can have beside inputs and constants: never a user's row, which is written with others.
 COMPUTED = _READS.keys() - {row.name for row in TABLE.values() if row.is_users} - {"flat", "slope_at_kink"}

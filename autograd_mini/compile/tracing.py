@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from autograd_mini.compile.passes import Pass, Rewriting
 from autograd_mini.compile.tape import (
@@ -33,6 +33,10 @@ from autograd_mini.program.owner import FOLDER
 from autograd_mini.program.source import Site
 
 _NOWHERE = -1  # the number of no place
+
+# How many frames of this package there are at least between a place in the user's program and the question for it:
+# if operations of traced numbers are written there, and if operations of registers are.
+_OF_TRACED, _OF_REGISTERS = 6, 3
 
 # Rows that are, or whose rules return, `FLAT`; and `where`, whose answer may be known.
 _SPECIAL = {"flat", "slope_at_kink", "pow", "power_term", "xlogy", "where"}
@@ -82,13 +86,14 @@ class Builder:
         self.writing = Rewriting(passes, "tracing")
         self._known = self.writing.known
         self._registers: list[Register] = []  # one for each instruction: equal numbers are the same object
-        self._constants: dict[float, Register] = {}
+        self._constants: dict[float | str, Register] = {}  # zeros by their text: 0.0 == -0.0
         self._caller = caller
         self.derivatives = 0  # how many functions are being recorded for one
         self.may_be_flat = False  # does the tape hold an operation whose rule returns `FLAT`?
         self._numbers: dict[tuple[int, int], int] = {}  # of places, by the code and the instruction in it
         self._places: list[tuple[CodeType, int]] = []
-        self._sweeps: list[int] = []  # the places of the sweeps that are running
+        self._place_of_sweep: int | None = None  # while one is running
+        self._nearest = _OF_TRACED  # the frame that may be the user's; all nearer ones are this package's
         self.sites: dict[Place, Site] = {}  # of the places on the tape, which can be pickled, as sites cannot
 
     def input(self, name: str, batched: bool = False) -> Register:
@@ -99,32 +104,32 @@ class Builder:
 
     def constant(self, number: float) -> Register:
         """The register of a constant."""
-        register = self._constants.get(number)
+        key = number or repr(float(number))
+        register = self._constants.get(key)
         if register is None:
-            register = self.add(CONSTANT, (), repr(float(number)))
-            if number:  # 0.0 == -0.0
-                self._constants[number] = register
+            register = self._constants[key] = self.add(CONSTANT, (), repr(float(number)))
         return register
 
     def add(self, op: str, operands: tuple[Register, ...] = (), detail: int | str | None = None) -> Register:
         """The register of an instruction, which is written if it is new."""
-        instruction = op, tuple([x.index for x in operands]), detail
-        index = self._known.get(instruction)
-        return self._new(instruction) if index is None else self._registers[index]
+        return self.written((op, tuple([x.index for x in operands]), detail))
 
-    def _new(self, instruction: Instruction) -> Register:
-        registers, writing = self._registers, self.writing
-        index = writing.written(instruction, self._place() if instruction[1] else _NOWHERE)
-        while len(registers) < index:  # passes write others, too
+    def written(self, instruction: Instruction) -> Register:
+        """The register of an instruction, which is written if it is new."""
+        registers, index = self._registers, self._known.get(instruction)
+        if index is not None:
+            return registers[index]
+        place = self._place_of_sweep
+        if place is None:
+            place = self._place() if instruction[1] else _NOWHERE
+        index = self.writing.rewritten(instruction, place)
+        while index >= len(registers):  # passes write others, too
             registers.append(Register(self, len(registers)))
-        if index == len(registers):
-            registers.append(Register(self, index))
         return registers[index]
 
     def close(self) -> None:
         """Write no more: what the function has kept of the trace is an error from now on."""
-        self._new = _closed  # type: ignore[method-assign]  # not a question for every instruction
-        self._known = {}
+        self._known = _Closed()  # not a question for every instruction
         self._constants = {}
         self._registers = []  # they refer to the builder: the collector would have to find the cycle
 
@@ -163,11 +168,11 @@ class Builder:
 
     def _place(self) -> int:
         """The number of the innermost place in the traced function that is not in this package."""
-        if self._sweeps:
-            return self._sweeps[-1]
+        if self._place_of_sweep is not None:
+            return self._place_of_sweep
         if self._caller is None:
             return _NOWHERE
-        frame: FrameType | None = sys._getframe(4)  # nearer ones are this package's
+        frame: FrameType | None = sys._getframe(self._nearest)
         while frame is not None and frame.f_code.co_filename.startswith(FOLDER):
             frame = frame.f_back
         if frame is None or frame is self._caller:
@@ -181,17 +186,17 @@ class Builder:
 
     def in_one_place(self, work: Callable[..., object], *args: Any) -> None:
         """Do work all of whose instructions belong to this place: a sweep is called once, from deep inside."""
-        self._sweeps.append(self._place())
+        before, self._place_of_sweep = self._place_of_sweep, self._place()
         try:
             work(*args)
         finally:
-            self._sweeps.pop()
+            self._place_of_sweep = before
 
     # -- operations ----------------------------------------------------------------------------------------------------
 
     def compute(self, row: Primitive, operands: tuple[Any, ...]) -> Register:
         """The register of an operation of the table; no language needs to know of `FLAT`."""
-        name, indices = row.name, []
+        name = row.name
         if name in _SPECIAL:
             if name == "where":
                 condition, a, b = [x.data if isinstance(x, Condition) else x for x in operands]
@@ -203,19 +208,11 @@ class Builder:
             self.may_be_flat = self.may_be_flat or name != "where"
             if name in ("flat", "slope_at_kink"):
                 return self.register_of(FLAT)
-        for x in operands:
-            if type(x) is not Register or x.builder is not self:
-                x = self.register_of(x)
-            if x.flat is not False or row.is_users:
-                break
-            indices.append(x.index)
-        else:
-            instruction = name, tuple(indices), None
-            index = self._known.get(instruction)
-            return self._new(instruction) if index is None else self._registers[index]
         registers = tuple([self.register_of(x) for x in operands])
         if row.is_users:
             return self._in_simpler_rows(row, registers)
+        if all(x.flat is False for x in registers):
+            return self.add(name, registers)
         flat: Register | bool = False
         match name, registers:
             case "where", (condition, a, b):
@@ -234,6 +231,7 @@ class Builder:
 
     def _in_simpler_rows(self, row: Primitive, registers: tuple[Register, ...]) -> Register:
         """The user's function, run on registers: it is a decomposition if it uses only what this package knows."""
+        before, self._nearest = self._nearest, _OF_REGISTERS
         try:
             result = row.function(*registers)
         except Exception as error:  # the user's code is made for floats and may raise anything
@@ -243,6 +241,8 @@ class Builder:
                 f"({type(error).__name__}: {what}).",
                 "Write it with this package's functions (am.exp, not math.exp), which take registers too.",
             ) from error
+        finally:
+            self._nearest = before
         return self.register_of(result if isinstance(result, Unrecorded) else as_number(result))
 
     def _where(self, condition: Register | bool, a: Register, b: Register) -> Register:
@@ -270,8 +270,11 @@ class Builder:
         return (self._both if symbol == "&" else self._either)(*operands)
 
 
-def _closed(instruction: Instruction) -> Register:
-    raise _kept()
+class _Closed(dict[Any, Any]):
+    """The instructions of a tape that is not written any more: to look for one is an error."""
+
+    def get(self, *key: Any) -> NoReturn:
+        raise _kept()
 
 
 def _kept() -> TraceError:
@@ -287,11 +290,24 @@ def _is_own(frame: FrameType) -> bool:
 
 def _computed(row: Primitive, operands: tuple[Any, ...]) -> Register:
     """The interpreter of registers."""
+    builder, indices = _builder_of(operands), []
+    if row.is_users or row.name in _SPECIAL:
+        return builder.compute(row, operands)
+    for x in operands:
+        if type(x) is float:
+            x = builder.constant(x)
+        if type(x) is not Register or x.flat is not False or x.builder is not builder:
+            return builder.compute(row, operands)
+        indices.append(x.index)
+    return builder.written((row.name, tuple(indices), None))
+
+
+def _builder_of(operands: tuple[Any, ...]) -> Builder:
     for x in operands:
         if type(x) is Register:
-            return x.builder.compute(row, operands)
+            return x.builder
     condition: Register = operands[0].data  # of a `where` of floats
-    return condition.builder.compute(row, operands)
+    return condition.builder
 
 
 def _related(symbol: str, *operands: Any) -> Register | bool:
@@ -328,6 +344,25 @@ def is_tracing() -> bool:
     """Whether a tape is being written."""
     return active.get() is not None
 
+
+def _directly(name: str, in_general: Callable[[Register, Any], Any], is_reflected: bool) -> Callable[..., Any]:
+    """An operator of plain numbers of one tape, inlined: the sweep and most rules consist of these."""
+
+    def operator(self: Register, other: Any) -> Any:
+        builder = self.builder
+        if type(other) is float:
+            other = builder.constant(other)
+        if type(other) is not Register or not (self.flat is other.flat is False and builder is other.builder):
+            return in_general(self, other)
+        operands = (other.index, self.index) if is_reflected else (self.index, other.index)
+        return builder.written((name, operands, None))
+
+    return operator
+
+
+for _name, _sign in (("add", "add"), ("sub", "sub"), ("mul", "mul"), ("div", "truediv")):
+    for _title in (f"__{_sign}__", f"__r{_sign}__"):
+        setattr(Register, _title, _directly(_name, getattr(Unrecorded, _title), _title.startswith("__r")))
 
 interpreters[Register] = _computed
 relations[Register] = _related

@@ -36,10 +36,11 @@ def topological_order(root: Any, leaves: Iterable[Any] = (), everything: bool = 
     kind = object if everything else Node  # a traced node may lead to a condition
     path = [] if root in order else [root]
     while path:
-        operands = path[-1].operands
-        if missing := [x for x in operands if type(x) is not float and isinstance(x, kind) and x not in order]:
-            path += reversed(missing)
-        else:
+        waiting = len(path)
+        for x in reversed(path[-1].operands):
+            if type(x) is not float and isinstance(x, kind) and x not in order:
+                path.append(x)
+        if len(path) == waiting:
             order[path.pop()] = ZERO
     return order
 

@@ -10,6 +10,7 @@ import operator
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from copy import copy
+from operator import attrgetter
 from typing import Any, ClassVar, NoReturn, final
 
 from autograd_mini.core.arrays import is_array
@@ -242,10 +243,10 @@ class Traced(Unrecorded, Copyable, Node):
     def __init_subclass__(cls) -> NoReturn:
         raise OperandError("Traced cannot be a base class.", "Write functions of traced numbers.")
 
-    @property
-    def operands(self) -> tuple[Any, ...]:
-        """What it was computed from: traced nodes, a `Condition` first in a `where`, and floats for constants."""
-        return self._operands
+    operands = property(  # in C, because sweeps ask all the time
+        attrgetter("_operands"),
+        doc="What it was computed from: traced nodes, a `Condition` first in a `where`, and floats for constants.",
+    )
 
     @property
     def partials(self) -> tuple[Any, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from operator import methodcaller
 from typing import Any
 
 from autograd_mini.core.dual import Dual, perturbed, primal_at, settled, tangent_at
@@ -53,6 +54,9 @@ def nodes_of(number: Any) -> list[Any]:
     if type(number) is Dual:
         return nodes_of(number.primal) + nodes_of(number.tangent)
     return [number] if isinstance(number, Methods) else []
+
+
+_bare = methodcaller("dressed")  # of what is traced, for a rule whose answer nothing differentiates again
 
 
 class _Graph:
@@ -135,18 +139,9 @@ class _Graph:
             return (ZERO,) * len(operands)
         if node not in self._edges:
             with unobserved():  # `checked()` is about contributions; a partial that is not needed may be infinite
-                constant, is_last = Constant if len(operands) == 2 else float, self._is_last
-                result, *numbers = [
-                    constant(x)
-                    if type(x) is float
-                    else x.dressed()
-                    if is_last
-                    else self.number(x)
-                    if isinstance(x, Methods)
-                    else x
-                    for x in (node, *operands)
-                ]
-                slopes = node._row.partials(result, numbers)
+                number, constant = _bare if self._is_last else self.number, Constant if len(operands) == 2 else float
+                numbers = [constant(x) if type(x) is float else number(x) for x in operands]
+                slopes = node._row.partials(number(node), numbers)
             live = [
                 slope if slope is not ZERO and isinstance(x, Methods) and x in self._dependents else ZERO
                 for slope, x in zip(slopes, operands, strict=True)
@@ -161,7 +156,7 @@ class _Graph:
 
     def number(self, node: Any) -> Any:
         """Return a node as rules and callers see it: itself if the answer's graph contains it, else its float."""
-        return node if node in self._outside else node.data
+        return node.data if isinstance(node, Methods) and node not in self._outside else node
 
 
 class Recorded(_Graph):
@@ -216,7 +211,7 @@ class Recorded(_Graph):
         number = settled(number)
         if type(number) is Dual:
             return perturbed(self.answer_of(number.primal), self.answer_of(number.tangent), number.level)
-        return self.number(number) if isinstance(number, Methods) else number
+        return self.number(number)
 
     # -- matrices ------------------------------------------------------------------------------------------------------
 

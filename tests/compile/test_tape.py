@@ -139,6 +139,55 @@ def test_places_in_a_file(tmp_path):
     assert any(place and (place.line, place.expression) == (5, "am.exp(product)") for place in tape.places)
 
 
+def _operations(*signs):
+    return [f"{a} {sign} {b}" for sign in signs for a, b in (("x", "y"), ("x", "2.5"), ("2.5", "x"), ("x", "n"))]
+
+
+CONDITIONS = [
+    *_operations("<", ">", "<=", ">=", "==", "!="),
+    *["(x < y) & (x > 0.0)", "(x < y) | (x > 0.0)", "~(x < y)", "(x < y) ^ (x > 0.0)", "(x < y) == (x > 0.0)"],
+]
+NUMBERS = [
+    *_operations("+", "-", "*", "/", "**", "//", "%"),
+    *["-x", "abs(x)", "round(x)", "math.floor(x)", "math.ceil(x)", "divmod(x, y)[0]", "x.clip(0.0, 1.0)", "x.square()"],
+    *["am.sum([x, y])", "am.dot([x, y], [y, x])", "am.norm([x, y])", "am.softmax([x, y])[1]", "am.tanh(x * 0.3)"],
+    *["np.exp(x)", "np.add(x, y)", "x.exp()", "np.exp(np.array([x, y]))[1]", "(np.array([x, y]) * 3.0)[0]"],
+    *["am.where(x < y, x, 2.0)", "am.where(y, x, 2.0)", "am.take([x, y], n)", "sum([x, y])"],
+    *[
+        f"am.{row.name}({', '.join('xyx'[: row.arity])})"
+        for row in TABLE.values()
+        if row.is_public and row.arity and row.name not in ("round", "take")
+    ],
+]
+CHOSEN = [f"chosen({condition})" for condition in CONDITIONS]
+WRITTEN = [*NUMBERS, "ours(x)", "am.grad(ours)(x)", *CHOSEN]
+SHARED = (
+    "def ours(x): return x * x / (2.0 - x) + am.exp(-x)",
+    "def chosen(condition): return am.where(condition, 3.0, 4.0)",
+    "import math, numpy as np, autograd_mini as am",
+)
+
+
+def test_places_of_everything(tmp_path):
+    """Whatever an instruction is written with, its place is the user's innermost line, never that of a caller."""
+    path = tmp_path / "everything.py"
+    lines = [*SHARED, *[f"def f{i}(x, y, n): return {text}" for i, text in enumerate(WRITTEN)]]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    scope = {}
+    exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), scope)
+    scope["ours"] = am.primitive("tape_ours", scope["ours"], lambda y, x: (2.0 * x,), check=False)
+    try:
+        for line, text in enumerate(WRITTEN, 1 + len(SHARED)):
+            function = scope[f"f{line - 1 - len(SHARED)}"]
+            compiled = am.jit(lambda x, y, n, f=function: f(x, y, n), backend="interpreter")
+            compiled(0.25, 0.75, 1)
+            found = {place.line for place in compiled.tape.places if place is not None}
+            expected = {1} if text == "ours(x)" else {2, line} if text in CHOSEN else {line}
+            assert found == expected, text
+    finally:
+        del TABLE["tape_ours"]
+
+
 def test_places_in_several_files(tmp_path):
     """If a function calls others, the text names the file; a long expression is shortened."""
     terms = " + ".join([f"x * {i}.0" for i in range(40)])

@@ -283,6 +283,21 @@ def test_flat():
     assert not {"flat", "slope_at_kink"} & {op for op, _, _ in tape.instructions}
 
 
+@pytest.mark.parametrize("sign", ["add", "sub", "mul", "truediv"])
+def test_operators_are_the_rows(sign):
+    """The operators that are inlined write what the table's interpreter writes, whatever the operand is."""
+    row = TABLE["div" if sign == "truediv" else sign]
+    with tracing() as builder:
+        x, y = builder.input("x"), builder.input("y")
+        behind = builder.compute(TABLE["where"], (builder.relate("<", (x, y)), FLAT, y))
+        for other in (x, y, 2.5, 1.0, 0.0, -0.0, math.inf, math.nan, 3, True, behind, builder.register_of(FLAT)):
+            for name, operands in ((f"__{sign}__", (x, other)), (f"__r{sign}__", (other, x))):
+                found, expected = getattr(x, name)(other), builder.compute(row, operands)
+                assert (found.index, found.flat) == (expected.index, expected.flat)
+        with pytest.raises(OperandError):
+            getattr(x, f"__{sign}__")("text")
+
+
 def test_registers_do_not_mix():
     """A register of another tape is an error, in any operand."""
     with tracing() as one, tracing() as other:
