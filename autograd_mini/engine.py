@@ -7,10 +7,11 @@ them on the way back. Not here: derivatives (`table`), and the sweep (`sweep`). 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any, ClassVar, Final, TypeGuard
 
-from autograd_mini.core.accelerator import native
+from autograd_mini.core.accelerator import is_unwatched, native
 from autograd_mini.core.arrays import is_array
 from autograd_mini.core.cell import SLOTS, Cell, adopt, record, record_dot, record_where
 from autograd_mini.core.copies import Copied
@@ -26,7 +27,7 @@ from autograd_mini.core.row import (
     operand_error,
     real_number,
 )
-from autograd_mini.core.sweep import accumulate, topological_order
+from autograd_mini.core.sweep import propagate, topological_order
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.program.marks import new_mark
 from autograd_mini.program.stack import Scope, recording
@@ -143,7 +144,7 @@ class Value(Cell, Copied):
         hooks = recording().hooks
         if hooks.at_backward is not None:
             hooks.at_backward(self, seed)
-        accumulate(self, seed)
+        _accumulate(self, seed)
         if self.origin is not None:  # `provenance` is on: `explain` or a picture may study this graph
             behind = topological_order(self, everything=True) if self._row is not None else ()
             held = {node: (node._data, node.grad) for node in behind if node._row is None}
@@ -162,6 +163,30 @@ class Value(Cell, Copied):
 
     def __format__(self, spec: str) -> str:
         return format(self._data, spec) if spec else str(self)
+
+
+def _accumulate(root: Any, seed: float) -> None:
+    """Add its adjoint to the gradient of each leaf behind a root, and make it the gradient of each computed node.
+
+    All are written in one call, during which no signal arrives and no other thread runs: after an interruption, no
+    gradient has changed. If another thread or a signal handler has added to a leaf meanwhile, it begins again.
+    """
+    if is_unwatched() and native.propagate(root, seed, None, 0):
+        return
+    found = topological_order(root)
+    propagate(root, seed, found)
+    leaves = [node for node in found if node._row is None]
+    before = [*_gradients(leaves)]
+    sums = [a if node._row is not None or (old := node._grad) is None else old + a for node, a in found.items()]
+    changes = map(operator.ne if native else operator.is_not, before, _gradients(leaves))
+    if any(chain(changes, map(type(root)._grad.__set__, found, sums))):
+        _accumulate(root, seed)
+
+
+def _gradients(leaves: Iterable[Any]) -> Iterator[Any]:
+    """Those of now, to see whether one is replaced; in digits where C puts them into new boxes each time."""
+    gradients = map(operator.attrgetter("_grad"), leaves)
+    return map(repr, gradients) if native else gradients
 
 
 def _one_name(name: Any, label: Any) -> str:

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from autograd_mini.program.stack import recording
+
 VARIABLE = "AUTOGRAD_MINI_PURE"
 SOURCE = Path(__file__).with_name("_native.c")
 
@@ -49,3 +51,9 @@ def is_stepped() -> bool:
         return not home.startswith("coverage.")
     monitoring = getattr(sys, "monitoring", None)
     return monitoring is not None and monitoring.get_tool(monitoring.DEBUGGER_ID) is not None
+
+
+def is_unwatched() -> bool:
+    """Whether C may sweep: nothing watches each step, and no debugger leads through the program."""
+    hooks = recording().hooks
+    return native is not None and hooks.checked is None and not hooks.observers and not is_stepped()

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, compress, islice
-from operator import attrgetter, is_not, ne
+from itertools import compress, islice
+from operator import attrgetter
 from typing import Any
 
-from autograd_mini.core.accelerator import is_stepped, native
+from autograd_mini.core.accelerator import is_unwatched, native
 from autograd_mini.core.node import Node
 from autograd_mini.core.row import FLAT, ZERO
 from autograd_mini.core.traced import resolved
@@ -110,12 +110,6 @@ def sweep(root: Any, seed: Any, adjoints: Order, partials: Partials = None) -> I
             adjoints[operand] = contribution if before is ZERO else before + contribution
 
 
-def _is_unwatched() -> bool:
-    """Whether C may sweep: nothing watches each step, and no debugger leads through the program."""
-    hooks = recording().hooks
-    return native is not None and hooks.checked is None and not hooks.observers and not is_stepped()
-
-
 def adjoints(root: Any, seed: Any = 1.0, partials: Partials = None) -> Order:
     """Map each node behind a root, in topological order, to the derivative of the root times the seed, or `ZERO`."""
     found = topological_order(root)
@@ -123,33 +117,9 @@ def adjoints(root: Any, seed: Any = 1.0, partials: Partials = None) -> Order:
     return found if root.keeps_pairs else {node: resolved(adjoint) for node, adjoint in found.items()}
 
 
-def accumulate(root: Any, seed: Any) -> None:
-    """Add its adjoint to the gradient of each leaf behind a root, and make it the gradient of each computed node.
-
-    All are written in one call, during which no signal arrives and no other thread runs: after an interruption, no
-    gradient has changed. If another thread or a signal handler has added to a leaf meanwhile, it begins again.
-    """
-    if _is_unwatched() and native.propagate(root, seed, None, 0):
-        return
-    found = topological_order(root)
-    propagate(root, seed, found)
-    leaves = [node for node in found if node._row is None]
-    before = [*_gradients(leaves)]
-    sums = [a if node._row is not None or (old := node._grad) is None else old + a for node, a in found.items()]
-    changes = map(ne if native else is_not, before, _gradients(leaves))
-    if any(chain(changes, map(type(root)._grad.__set__, found, sums))):
-        accumulate(root, seed)
-
-
-def _gradients(leaves: Iterable[Any]) -> Iterator[Any]:
-    """Those of now, to see whether one is replaced; in digits where C puts them into new boxes each time."""
-    gradients = map(attrgetter("_grad"), leaves)
-    return map(repr, gradients) if native else gradients
-
-
 def propagate(root: Any, seed: Any, adjoints: Order, leaves: Sequence[Any] = (), partials: Partials = None) -> None:
     """Run a sweep to its end, or to the leaves that the order starts with, with the checks of `checked()`."""
-    if partials is not None or not _is_unwatched() or not native.propagate(root, seed, adjoints, len(leaves)):
+    if partials is not None or not is_unwatched() or not native.propagate(root, seed, adjoints, len(leaves)):
         walk = sweep(root, seed, adjoints, partials)
         if leaves:  # a sweep passes an adjoint on only when asked for the next node: the last one asked for is a leaf
             walk = islice(walk, len(adjoints) - len(leaves) + 1)
@@ -169,16 +139,10 @@ def push(order: Iterable[Any], tangents: Order) -> Order:
         if node in tangents:
             continue
         tangent: Any = ZERO
-        dleft, dright = node._dleft, node._dright
-        if type(dleft) is tuple:
-            for operand, partial in zip(node._left, dleft, strict=True):
-                if partial is not ZERO and (inner := tangents[operand]) is not ZERO:
-                    tangent = inner * partial if tangent is ZERO else tangent + inner * partial
-        else:
-            if dleft is not ZERO and (inner := tangents[node._left]) is not ZERO:
-                tangent = inner * dleft
-            if dright is not ZERO and (inner := tangents[node._right]) is not ZERO:
-                tangent = inner * dright if tangent is ZERO else tangent + inner * dright
+        pairs = ((node._left, node._dleft), (node._right, node._dright))
+        for operand, partial in zip(node._left, node._dleft, strict=True) if type(node._dleft) is tuple else pairs:
+            if partial is not ZERO and (inner := tangents[operand]) is not ZERO:
+                tangent = inner * partial if tangent is ZERO else tangent + inner * partial
         tangents[node] = tangent
         if checks is not None:
             checks.tangent(node, tangent)
