@@ -132,6 +132,7 @@ def test_copies_are_the_same_graph(name):
     assert str(COPIES[name](gradients)) == str(gradients)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", COPIES)
 def test_copies_of_any_depth(name):
     """100,000 nodes, or thousands of conditions one behind the other, need no deeper stack."""
