@@ -198,7 +198,7 @@ def test_registers(tmp_path):
 
 
 def test_a_language_needs_no_entry():
-    """What a language has no function for is written as its expansion, or as that of formulas; else an error says so."""
+    """What it has no function for is written as an expansion, or as in formulas; else an error says what to write."""
     lacking = dataclasses.replace(C, operations={x: form for x, form in C.operations.items() if x != "log10"})
     assert (C.operations["log10"], lacking.operations["log10"]) == ("log10", EXPANDED)
     assert expansion_of("log10") is TABLE["log10"].expansion
