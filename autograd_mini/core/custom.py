@@ -132,7 +132,7 @@ def _intervals(name: Any, domain: Any) -> tuple[Interval, ...]:
             f"The domain of {name!r} is {shown(domain)}.",
             "Pass (low, high), the smaller number first, or a tuple with one such pair for each operand.",
         )
-    return intervals  # type: ignore[return-value]  # `_is_interval` has looked
+    return intervals
 
 
 def _is_interval(interval: Any) -> bool:

@@ -243,7 +243,7 @@ def is_hopeless(operand: object) -> bool:
     )
 
 
-_BARE = ("backward(seed)", "Value.data", "Value.grad")  # these take plain numbers only
+_BARE = ("backward(seed)", "huber(delta)", "Value.data", "Value.grad")  # these take plain numbers only
 
 
 def operand_error(where: str, operand: object) -> OperandError:
@@ -271,7 +271,11 @@ def _advice(where: str, operand: Any, kind: str) -> str:
         return "Masks are not supported: pass the elements that are not masked, array.compressed()."
     is_leaf = where.startswith("Value")
     if not (hasattr(operand, "__array__") or isinstance(operand, Iterable)):
-        takes = "int, float, Fraction or NumPy scalar" if is_leaf else "int, float, Fraction, NumPy scalar or Value"
+        takes = (
+            "int, float, Fraction or NumPy scalar"
+            if is_leaf or where in _BARE
+            else "int, float, Fraction, NumPy scalar or Value"
+        )
         return f"Pass an {takes}."
     if is_leaf:
         return "A Value is one number; make a list: [Value(x) for x in xs]."
