@@ -442,3 +442,5 @@ def test_few_modules_know_the_pairs():
         if re.search(r"\b_(left|right|dleft|dright)\b", path.read_text())
     }
     assert knowing == {"core/node.py", "core/cell.py", "core/sweep.py", "engine.py"}
+    asking = {path.name for path in folder.rglob("*.py") if "keeps_pairs" in path.read_text()}
+    assert asking == {"node.py", "traced.py", "sweep.py"}
