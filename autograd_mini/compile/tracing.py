@@ -202,6 +202,7 @@ class Builder:
                 condition, a, b = [x.data if isinstance(x, Condition) else x for x in operands]
                 if isinstance(condition, (bool, float)):  # the answer was known already
                     return self.register_of(a if condition else b)
+                condition = self.register_of(condition)
                 if kind_of(self.writing.instructions[condition.index][0]) != CONDITION:
                     condition = self.add("!=", (condition, self.constant(0.0)))
                 operands = condition, a, b
@@ -263,8 +264,9 @@ class Builder:
 
     def relate(self, symbol: str, operands: Sequence[Any]) -> Register | bool:
         """The register of a comparison, or of a join of conditions, some of which may be known."""
+        operands = [x if isinstance(x, bool) else self.register_of(x) for x in operands]
         if symbol not in JOINS:
-            return self.add(symbol, tuple([self.register_of(x) for x in operands]))
+            return self.add(symbol, tuple(operands))
         if symbol == "~":
             return self._not(operands[0])
         return (self._both if symbol == "&" else self._either)(*operands)

@@ -6,6 +6,7 @@ The answer of a comparison is unknown while tracing: it is a `Condition`, both f
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
@@ -69,8 +70,26 @@ def _bare(operand: Any, where: str) -> Any:
     return number
 
 
-def _compared(symbol: str) -> Callable[[Any, Any], Any]:
+def _beside(symbol: str, number: int) -> tuple[str, float] | bool:
+    """The same comparison with the float below an integer that is no float; a bool if it is the same for all floats."""
+    try:
+        nearest = float(number)
+    except OverflowError:
+        nearest = math.inf if number > 0 else -math.inf
+    if nearest == number:
+        return symbol, nearest
+    below = math.nextafter(nearest, -math.inf) if nearest > number else nearest
+    return symbol == "!=" if symbol in ("==", "!=") else ("<=" if symbol in ("<", "<=") else ">", below)
+
+
+def _compared(sign: str) -> Callable[[Any, Any], Any]:
     def method(self: Unrecorded, other: Any) -> Any:
+        symbol = sign
+        if type(other) is int:
+            known = _beside(symbol, other)
+            if isinstance(known, bool):
+                return known
+            symbol, other = known
         if not isinstance(other, Methods) and as_number(other) is None:
             if any(kind in relations for kind in type(other).__mro__):  # its own == would answer instead
                 raise operand_error(f"The operator {symbol}", other)
@@ -358,7 +377,7 @@ def _where(condition: Condition | bool, a: Any, b: Any) -> Any:
         return a if condition else b
     asked: Condition = condition
     if condition.op == "~":
-        asked, a, b = condition.operands[0], b, a
+        asked, a, b = _inside(condition), b, a
     return evaluate(_WHERE, (asked.data if condition._kind is None else asked, a, b))
 
 
@@ -382,8 +401,14 @@ def _edge(slope: Any) -> tuple[Condition | bool, Any]:
 def _opposite(condition: Condition | bool) -> Condition | bool:
     if isinstance(condition, bool):
         return not condition
-    opposite: Condition | bool = condition.operands[0] if condition.op == "~" else ~condition
+    opposite: Condition | bool = _inside(condition) if condition.op == "~" else ~condition
     return opposite
+
+
+def _inside(opposite: Condition) -> Condition:
+    """What `~` was applied to: a condition of the same kind, because the user's own has to stay what it is."""
+    inner: Condition = opposite.operands[0]
+    return Condition(inner.data, inner.op, inner.operands, opposite._kind)
 
 
 def _both(a: Condition | bool, b: Condition | bool) -> Condition | bool:

@@ -230,6 +230,28 @@ def test_no_grad():
     assert am.jit(am.grad(lambda x: constant(x) * x))(3.0) == 9.0
 
 
+OPPOSITE = {
+    "jacobian": am.jacobian(lambda xs: [opposite(*xs), opposite(*xs) * xs[0]]),
+    "hessian": am.hessian(lambda xs: opposite(*xs) * xs[1]),
+    "jacobian of grad": am.jacobian(am.grad(lambda xs: opposite(*xs) * xs[0])),
+    "jvp of jacobian": lambda xs: am.jvp(am.jacobian(lambda xs: [opposite(*xs), opposite(*xs)]), (xs,), ([1.0, 2.0],)),
+    "two sweeps": lambda xs: [am.vjp(opposite, *xs)[1](seed) for seed in xs],
+}
+
+
+def opposite(x, y):
+    condition = ((x < y) == False) ^ (y == 0.0)  # noqa: E712
+    return am.where(condition, x * x, y) * am.where(condition == False, y, x * y)  # noqa: E712
+
+
+@pytest.mark.parametrize("name", OPPOSITE)
+def test_opposite_conditions(name):
+    """The opposite of a condition, and the condition itself, may be used in several sweeps."""
+    compiled = am.jit(OPPOSITE[name])
+    for xs in itertools.product([0.5, 3.0, 0.0, math.nan], [1.0, 0.0, -2.0]):
+        assert bits(compiled([*xs])) == bits(OPPOSITE[name]([*xs])), xs
+
+
 SECOND = {
     "hessian": am.hessian,
     "grad of grad": lambda f: am.grad(lambda xs: am.sum(am.grad(f)(xs))),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import operator
 import threading
 
 import numpy as np
@@ -15,6 +16,7 @@ from autograd_mini.compile.tracing import Register, collector_paused, is_tracing
 from autograd_mini.core.row import FLAT, TABLE
 from autograd_mini.core.traced import Traced, Unrecorded
 from autograd_mini.errors import OperandError
+from tests.compile.programs import bits
 
 XS, AN_ARRAY = [1.0, 2.0], np.array([1.0, 2.0])
 
@@ -118,6 +120,39 @@ def test_conditions():
             assert am.jit(f, in_axes=0)([x, x]).tolist() == [float(expected)] * 2
 
 
+def test_integers_between_floats():
+    """An integer that is no float compares exactly, as it does with Python's floats."""
+    largest, smallest = 1.7976931348623157e308, -1.7976931348623157e308
+    points = [-math.inf, smallest, -(2.0**53), 0.0, 2.0**53, 2.0**53 + 2.0, largest, math.inf, math.nan]
+    for n in (2**53 + 1, -(2**53) - 1, 10**400, -(10**400), 2**53, 3):
+        for relate in (operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne):
+            for function in (lambda x: relate(x, n), lambda x: relate(n, x)):  # noqa: B023
+                f = am.jit(lambda x: am.where(function(x), 1.0, 0.0), in_axes=0)  # noqa: B023
+                assert f(points).tolist() == [float(function(x)) for x in points], (n, relate)
+                f = am.jit(lambda x: am.jvp(lambda x: am.where(function(x), x, 0.0), (x,), (1.0,))[1])  # noqa: B023
+                assert [f(x) for x in points] == [float(function(x)) for x in points], (n, relate)
+
+
+@pytest.mark.parametrize("transform", ["value", "gradient", "forward", "forward twice", "forward over reverse"])
+def test_a_number_as_a_condition(transform):
+    """A number is a condition where it is not 0, in every transform; it has no derivative."""
+
+    def f(x, y):
+        return am.where(x * y, am.where(am.maximum(x, 0.0), x * x, y), x * y * y)
+
+    function = {
+        "value": f,
+        "gradient": am.grad(f, (0, 1)),
+        "forward": lambda x, y: am.jvp(f, (x, y), (1.0, y)),
+        "forward twice": lambda x, y: am.jvp(lambda x: am.jvp(f, (x, y), (y, x))[1], (x,), (1.0,)),
+        "forward over reverse": lambda x, y: am.jvp(am.grad(f), (x, y), (1.0, 2.0)),
+    }[transform]
+    compiled = am.jit(function)
+    for x in (-2.0, -0.0, 0.0, 1.5, math.nan):
+        for y in (-0.0, 0.5):
+            assert bits(compiled(x, y)) == bits(function(x, y)), (x, y)
+
+
 # -- numbers from outside ----------------------------------------------------------------------------------------------
 
 
@@ -177,6 +212,28 @@ def test_numbers_kept_from_a_trace():
     with pytest.raises(OperandError):
         _ = am.Value(1.0) * kept[0]
     assert "Traced" in repr(kept[0])
+
+
+def test_conditions_kept_from_a_trace():
+    """So is a condition, whatever it is joined with; its register must never be taken for one of the new tape."""
+    kept = []
+
+    def keep(x):
+        kept.append(am.sin(x) > 0.0)
+        return x
+
+    am.jit(keep)(1.0)
+    for function in (
+        lambda x: am.where((x > 5.0) & kept[0], x, 7.0),
+        lambda x: am.where((am.sin(x) * 2.0 + am.exp(x) > 5.0) | kept[0], x, 7.0),
+        lambda x: am.where((am.exp(am.cos(x)) * x > 5.0) == kept[0], x, 7.0),
+        lambda x: am.where(kept[0], am.exp(am.exp(am.sin(x))), 7.0),
+        lambda x: am.where(kept[0], 1.0, 7.0) * x,
+        lambda x: am.where(~kept[0], x, 7.0),
+    ):
+        for transform in (lambda f: f, am.grad, lambda f: lambda x: am.jvp(f, (x,), (x,))):
+            with pytest.raises(am.TraceError, match="kept from an earlier trace"):
+                am.jit(transform(function))(6.0)
 
 
 def test_numbers_of_an_outer_trace():
