@@ -16,6 +16,7 @@ from autograd_mini.compile.arguments import Arguments
 from autograd_mini.compile.backends.interpreter import Program
 from autograd_mini.compile.compiled import Compiled, Jit
 from autograd_mini.compile.tape import INPUT, NUMBER, Instruction, Place, Tape, kind_of, spelled
+from autograd_mini.core.methods import Methods
 from autograd_mini.errors import ArgumentError, OperandError, counted, shown
 from autograd_mini.program.source import located
 from autograd_mini.transforms import trees
@@ -179,8 +180,8 @@ def _eager(compiled: Jit, given: Arguments, rows: int) -> list[list[float]]:
     if rows == 1:
         samples = [compiled._directly(given, None)]
     else:
-        samples = [compiled.call(*given.sample(k), **given.kwargs) for k in range(rows)]
-    found = [[float(getattr(x, "data", x)) for _, x in trees.numbers(sample)] for sample in samples]
+        samples = [compiled._call_for(given, k) for k in range(rows)]
+    found = [[float(x.data if isinstance(x, Methods) else x) for _, x in trees.numbers(sample)] for sample in samples]
     return [list(column) for column in zip(*found, strict=True)]
 
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
-from autograd_mini.core.row import as_number, branch, numbers_in, operand_error, operand_of
-from autograd_mini.core.table import abs, dot_of, where
-from autograd_mini.core.traced import Unrecorded
+from autograd_mini.core.row import as_number, branch, is_formula, numbers_in, operand_error, operand_of
+from autograd_mini.core.rules import is_infinite
+from autograd_mini.core.table import abs, dot_of, sign, where
+from autograd_mini.core.traced import Condition, Unrecorded
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, OperandError, counted, shown
 from autograd_mini.functions.activations import relu, softplus
@@ -73,7 +75,19 @@ def _weighted(pairs: list[tuple[Scalar, Scalar]]) -> Scalar:
     """The sum of weight * term; the term itself in the usual case of a single one with weight 1."""
     if len(pairs) == 1 and as_number(pairs[0][0]) == 1.0:
         return pairs[0][1]
-    return dot_of(*[w for w, _ in pairs], *[term for _, term in pairs])
+    return dot_of(*[w for w, _ in pairs], *[_term(w, term) for w, term in pairs])
+
+
+def _term(weight: Scalar, term: Scalar) -> Scalar:
+    """A term; on a tape, it is finite where its weight is 0, so that their product is 0 and has no edge to an inf."""
+    if not isinstance(weight, Unrecorded) or is_formula(weight.data):
+        return term
+    return where((weight == 0.0) & is_infinite(term), sys.float_info.max * sign(term), term)
+
+
+def _or_nan(is_right: Condition | bool, loss: Scalar) -> Scalar:
+    """A loss where its setting, which is only known while it runs, is right; elsewhere nan, with a derivative of nan."""
+    return where(is_right, loss, math.nan * loss) if isinstance(is_right, Condition) else loss
 
 
 def _expected(name: str, target: Any, classes: int, term: Callable[[int], Scalar]) -> Scalar:
@@ -185,14 +199,16 @@ def mae(predictions: Any, targets: Any) -> Scalar:
              raises=f"{_PAIRED[:-1]}; delta is not positive.")  # fmt: skip
 @composite
 def huber(predictions: Any, targets: Any, delta: float = 1.0) -> Scalar:
-    if as_number(delta) is None:
+    if as_number(delta) is None and not isinstance(delta, Unrecorded):
         raise operand_error("huber(delta)", delta)
-    if not delta > 0.0:
+    is_right = delta > 0.0
+    if not isinstance(is_right, Condition) and not is_right:
         raise ArgumentError(f"huber() got delta = {shown(delta)}.", "Pass a positive number.")
 
     def loss(p: Scalar, t: Scalar) -> Scalar:
         e = p - t
-        return branch((-delta <= e) & (e <= delta), lambda: 0.5 * e * e, lambda: delta * (abs(e) - 0.5 * delta))
+        inside = (-delta <= e) & (e <= delta)
+        return _or_nan(is_right, branch(inside, lambda: 0.5 * e * e, lambda: delta * (abs(e) - 0.5 * delta)))
 
     return _averaged("huber", predictions, targets, loss)
 
@@ -206,7 +222,10 @@ def huber(predictions: Any, targets: Any, delta: float = 1.0) -> Scalar:
 @composite
 def hinge(scores: Any, labels: Any) -> Scalar:
     def loss(score: Scalar, label: Any) -> Scalar:
-        if label != 1 and label != -1:
+        is_other = label != 1
+        if isinstance(is_other, Condition):
+            return _or_nan(~is_other | (label == -1), relu(1.0 - label * score))
+        if is_other and label != -1:
             raise ArgumentError(f"hinge() got the label {shown(label)}.", "Pass 1 or -1.")
         return relu(1.0 - label * score)
 

@@ -76,8 +76,20 @@ def test_an_array_that_is_indexed():
     """NumPy hides the error of an index; it is told all the same, and names `take`."""
     with pytest.raises(am.TraceError, match=r"NumPy array has perhaps been indexed(.|\n)*take\(values, index\)"):
         am.jit(lambda xs, i: xs[i])(AN_ARRAY, 1)
-    with pytest.raises(IndexError, match="list index out of range"):
-        am.jit(lambda xs: xs[7])(XS)
+    for function, args, expression in (
+        (lambda xs, i: xs[i], (AN_ARRAY, AN_ARRAY), "xs[i]"),
+        (lambda x, i: {1: x}[i], (2.0, 1), "{1: x}[i]"),
+        (lambda n: np.zeros(n), (2,), "np.zeros(n)"),
+        (lambda xs, n: xs.reshape(n), (AN_ARRAY, 2), "xs.reshape(n)"),
+    ):
+        with pytest.raises(am.TraceError, match="stands for all numbers") as caught:
+            am.jit(lambda *args: function(*args) * 1.0)(*args)  # noqa: B023
+        assert f"where: {__file__}:{function.__code__.co_firstlineno} " in str(caught.value)
+        assert f": {expression}\n  do:    Write take(values, index)" in str(caught.value)
+    for wrong, error in ((lambda xs: xs[7], IndexError), (lambda xs: {}["a"], KeyError), (lambda xs: xs(), TypeError)):
+        with pytest.raises(error) as caught:
+            am.jit(wrong)(XS)
+        assert not isinstance(caught.value, am.AutogradError)
     assert am.jit(lambda xs, i: am.take(xs, i))(AN_ARRAY, 1) == 2.0
 
 
