@@ -82,9 +82,9 @@ class Arguments:
         parts = trees.parts_of(tree)
         if parts is not None:
             return _container(tree), tuple([(step, self._shared(part, path + step)) for step, part in parts])
-        if is_array(tree) and _is_plain(tree):
+        if is_array(tree) and tree.dtype.kind in "biuf":
             self.conversions += tree.dtype != float
-            self.parts.append(sys.modules["numpy"].asarray(tree, float).ravel())
+            self.parts.append(_floats(tree).ravel())
         else:
             self.parts += [self._number(leaf, path) for _, leaf in trees.numbers(tree)]
         return ("array", tree.shape) if is_array(tree) else "number"
@@ -129,12 +129,12 @@ class Arguments:
         numpy = sys.modules["numpy"]
         rows = numpy.moveaxis(tree, axis, 0)
         self._count(len(rows), path, tree)
-        if not _is_plain(tree):
+        if tree.dtype.kind not in "biuf":
             [self._number(x, path) for x in tree.flat]  # raises for what is not a number
             rows = rows if any(isinstance(x, Methods) for x in tree.flat) else rows.astype(float)
         elif tree.dtype != float:
             self.conversions += 1
-            rows = rows.astype(float)
+            rows = _floats(rows)
         self.parts.append(rows.reshape(len(rows), _size(rows)).T)
         return "batch", rows.shape[1:]
 
@@ -283,9 +283,14 @@ def _frozen(argument: Any) -> Any:
         return kind, argument.hex()
     if isinstance(argument, (tuple, frozenset)):
         return kind, (frozenset if isinstance(argument, frozenset) else tuple)(map(_frozen, argument))
-    if isinstance(argument, (int, str)) or kind.__eq__ is object.__eq__ or kind.__repr__ is object.__repr__:
+    if isinstance(argument, (int, str)) or _is_plain(kind):
         return kind, argument
     return kind, argument, repr(argument)  # such as a frozen dataclass: equal ones may hold 1 and True
+
+
+def _is_plain(kind: Any) -> bool:
+    """Whether equal objects of a class are the same object, or have no text that could tell them apart."""
+    return kind.__eq__ is object.__eq__ or kind.__repr__ is object.__repr__
 
 
 def _container(tree: Tree) -> Any:
@@ -298,9 +303,11 @@ def _structure(tree: Tree) -> Any:
     return "number" if parts is None else (_container(tree), tuple([(step, _structure(part)) for step, part in parts]))
 
 
-def _is_plain(array: Any) -> bool:
-    """Whether the elements of an array are numbers that cannot be beyond the range of floats."""
-    return array.dtype.kind in "biuf" and array.dtype.itemsize <= 8
+def _floats(array: Any) -> Any:
+    """An array of numbers of any type as one of floats."""
+    if array.dtype.itemsize > 8:
+        [as_number(x) for x in array.flat]  # raises for what is beyond the range
+    return sys.modules["numpy"].asarray(array, float)
 
 
 def _numbers_of(sample: Tree, first: Tree, path: str) -> list[Any]:

@@ -177,10 +177,7 @@ def _outcomes(compiled: Jit, made: Compiled, given: Arguments, backend: str) -> 
 
 def _eager(compiled: Jit, given: Arguments, rows: int) -> list[list[float]]:
     """The results of the function itself, a list for each number of a result."""
-    if rows == 1:
-        samples = [compiled._directly(given, None)]
-    else:
-        samples = [compiled._call_for(given, k) for k in range(rows)]
+    samples = [compiled._directly(given, None)] if rows == 1 else [compiled._call_for(given, k) for k in range(rows)]
     found = [[float(x.data if isinstance(x, Methods) else x) for _, x in trees.numbers(sample)] for sample in samples]
     return [list(column) for column in zip(*found, strict=True)]
 

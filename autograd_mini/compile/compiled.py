@@ -22,7 +22,7 @@ from autograd_mini.compile.tape import Place, Tape
 from autograd_mini.compile.tracing import collector_paused, is_tracing, tracing
 from autograd_mini.core.methods import Methods
 from autograd_mini.core.row import as_number
-from autograd_mini.core.traced import Condition, Traced
+from autograd_mini.core.traced import Condition, Traced, Unrecorded
 from autograd_mini.errors import ArgumentError, OperandError, counted, shown
 from autograd_mini.functions.sums import mean, sum
 from autograd_mini.nn.binding import functional_call
@@ -230,7 +230,7 @@ class Jit:
 
 def _output(path: str, leaf: Any) -> Any:
     """A number of the result, as data."""
-    if type(leaf) is Traced:
+    if type(leaf) is Traced or (isinstance(leaf, Unrecorded) and leaf.data is leaf):  # or the data of a traced number
         return leaf.data
     if isinstance(leaf, Condition):
         raise OperandError(

