@@ -37,7 +37,7 @@ BUDGETS = {
     "notation": Budget(1_265, 500),
     "symbolic": Budget(1_650, 1_450),
     "explanation": Budget(1_450, 1_150),
-    "compile": Budget(5_535, 3_500),
+    "compile": Budget(5_545, 3_500),
     "drawing": Budget(3_102, 1_700),
     "check": Budget(5_680, 1_800),
     "debug": Budget(12_160, 5_300),

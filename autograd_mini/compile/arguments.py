@@ -15,7 +15,7 @@ from autograd_mini.core.arrays import is_array
 from autograd_mini.core.methods import Methods
 from autograd_mini.core.row import as_number, operand_error
 from autograd_mini.core.traced import Traced, Unrecorded
-from autograd_mini.errors import ArgumentError, TraceError, counted, shown
+from autograd_mini.errors import ArgumentError, OperandError, TraceError, counted, shown
 from autograd_mini.program.owner import is_called_by_program
 from autograd_mini.program.source import site_of
 from autograd_mini.transforms import trees
@@ -97,6 +97,13 @@ class Arguments:
             return leaf
         self.conversions += 1
         number = as_number(leaf)
+        if number is None and (isinstance(leaf, str) or callable(leaf)):
+            raise OperandError(
+                f"The argument {path} of a function compiled by jit() takes numbers, not {type(leaf).__name__}: "
+                f"{shown(leaf)}.",
+                "Convert text to a number first: float(text). For a setting or a function, put its position into "
+                "static_argnums.",
+            )
         if number is None:
             raise operand_error(f"The argument {path} of a function compiled by jit()", leaf)
         return number

@@ -584,6 +584,8 @@ WRONG = {
     "deep": ({"in_axes": 0}, ([[1.0, [2.0]], [[1.0], 2.0]],), r"x\[1\]"),
     "axis of a list": ({"in_axes": 1}, ([[1.0, 2.0]],), "in_axes is 1 for x, a list, whose entries are the samples"),
     "text": ({}, ("a",), "The argument x of a function compiled by jit.* not str: 'a'.(.|\n)*float\\(text\\)"),
+    "a setting": ({}, (1.0, "sum"), r"The argument y of a function compiled(.|\n)*static_argnums"),
+    "a function": ({}, (1.0, am.exp), r"The argument y of a function compiled(.|\n)*static_argnums"),
     "text in a batch": ({"in_axes": 0}, (np.array(["a", "b"]),), "not str_"),
     "objects": ({}, (np.array([1.0, "a"], object),), "not str: 'a'"),
     "complex": ({}, (1j,), "Values are real"),
