@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autograd_mini.compile.tracing import Builder
 from autograd_mini.core.arrays import is_array
 from autograd_mini.core.methods import Methods
 from autograd_mini.core.row import as_number, operand_error
-from autograd_mini.core.traced import Traced
-from autograd_mini.errors import ArgumentError, TraceError, counted, shown
+from autograd_mini.core.traced import Traced, Unrecorded
+from autograd_mini.errors import ArgumentError, OperandError, TraceError, counted, shown
+from autograd_mini.program.owner import is_called_by_program
+from autograd_mini.program.source import site_of
 from autograd_mini.transforms import trees
 from autograd_mini.transforms.derivatives import is_formula
 from autograd_mini.transforms.trees import Tree
 
 Axes = int | None | Sequence[int | None]
 _PARAMETERS = "the parameters"  # of a module: its first argument here
+_EITHER = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 
 class Arguments:
@@ -30,7 +33,7 @@ class Arguments:
     Args:
         owner: the compiled function.
         args: positional arguments.
-        kwargs: named ones, which all samples share.
+        kwargs: named ones. One that could be given by position is treated as if it were; samples share the others.
 
     Attributes:
         samples: the size of the batch; None without one.
@@ -46,22 +49,28 @@ class Arguments:
         self.parts: list[Any] = []
         self.conversions = 0
         self.records = False
-        self._static = _static(owner, len(args))
-        self._axes = _axes(owner.in_axes, len(args))
-        if owner.model is not None:
-            self._axes[0] = None
         self._names = _names(owner, len(args))
         self._first = ""  # the first batch, for an error
-        keys = []
-        for i, (argument, axis, name) in enumerate(zip(args, self._axes, self._names, strict=True)):
-            if i in self._static:
-                keys.append(_static_key(argument, name))
-            elif axis is None:
-                keys.append(self._shared(argument, name))
-            else:
-                keys.append(self._batch(argument, axis, name))
-        keys += [(name, self._shared(argument, name)) for name, argument in kwargs.items()]
-        self.key = tuple(keys)
+        named = _positions(owner, kwargs) if kwargs and (owner.static_argnums or owner.in_axes is not None) else {}
+        static, axes = _static(owner, len(args)), _axes(owner.in_axes, len(args), named)
+        if owner.model is not None:
+            axes[0] = None
+        places: list[Any] = [*range(len(args)), *[named.get(name, name) for name in kwargs]]
+        self._static = [place in static for place in places]
+        self._axes = [axes.get(place) for place in places]
+        keys = [self._key(*one) for one in zip((*args, *kwargs.values()), self._all(), strict=True)]
+        self.key = tuple(keys), tuple(kwargs)
+
+    def _all(self) -> list[tuple[str, bool, int | None]]:
+        """The name of each argument, whether it is static, and its axis: positional ones come first."""
+        return [*zip((*self._names, *self.kwargs), self._static, self._axes, strict=True)]
+
+    def _key(self, argument: Any, facts: tuple[str, bool, int | None]) -> Any:
+        """Add the numbers of an argument, and return its part of the key."""
+        name, is_static, axis = facts
+        if is_static:
+            return _static_key(argument, name)
+        return self._shared(argument, name) if axis is None else self._batch(argument, axis, name)
 
     def _shared(self, tree: Tree, path: str) -> Any:
         """Add the numbers of an argument that all samples share, and return its structure."""
@@ -72,10 +81,10 @@ class Arguments:
                 return type(tree), tuple(tree) if type(tree) is dict else len(tree)
         parts = trees.parts_of(tree)
         if parts is not None:
-            return trees.kind(tree), tuple([(step, self._shared(part, path + step)) for step, part in parts])
+            return _container(tree), tuple([(step, self._shared(part, path + step)) for step, part in parts])
         if is_array(tree) and tree.dtype.kind in "biuf":
             self.conversions += tree.dtype != float
-            self.parts.append(sys.modules["numpy"].asarray(tree, float).ravel())
+            self.parts.append(_floats(tree).ravel())
         else:
             self.parts += [self._number(leaf, path) for _, leaf in trees.numbers(tree)]
         return ("array", tree.shape) if is_array(tree) else "number"
@@ -88,6 +97,13 @@ class Arguments:
             return leaf
         self.conversions += 1
         number = as_number(leaf)
+        if number is None and (isinstance(leaf, str) or callable(leaf)):
+            raise OperandError(
+                f"The argument {path} of a function compiled by jit() takes numbers, not {type(leaf).__name__}: "
+                f"{shown(leaf)}.",
+                "Convert text to a number first: float(text). For a setting or a function, put its position into "
+                "static_argnums.",
+            )
         if number is None:
             raise operand_error(f"The argument {path} of a function compiled by jit()", leaf)
         return number
@@ -96,7 +112,7 @@ class Arguments:
         """Add the columns of an argument with samples, and return the structure of one sample."""
         parts = trees.parts_of(tree)
         if parts is not None and not _is_rows(tree):
-            return trees.kind(tree), tuple([(step, self._batch(part, axis, path + step)) for step, part in parts])
+            return _container(tree), tuple([(step, self._batch(part, axis, path + step)) for step, part in parts])
         if not is_array(tree):
             self._count(len(tree) if isinstance(tree, (list, tuple)) else None, path, tree)
             if axis != 0:
@@ -112,7 +128,7 @@ class Arguments:
             numpy = sys.modules.get("numpy")
             plain = numpy is not None and all(type(x) is float for column in columns for x in column)
             self.parts.append(numpy.array(columns) if numpy is not None and plain else columns)
-            return "rows", repr(_structure(tree[0]))
+            return "rows", _structure(tree[0])
         if tree.ndim == 0 or not -tree.ndim <= axis < tree.ndim:
             raise ArgumentError(
                 f"{path} has no axis {axis}: it is an array of shape {tree.shape}.", "Change in_axes, or the argument."
@@ -125,7 +141,7 @@ class Arguments:
             rows = rows if any(isinstance(x, Methods) for x in tree.flat) else rows.astype(float)
         elif tree.dtype != float:
             self.conversions += 1
-            rows = rows.astype(float)
+            rows = _floats(rows)
         self.parts.append(rows.reshape(len(rows), _size(rows)).T)
         return "batch", rows.shape[1:]
 
@@ -144,31 +160,31 @@ class Arguments:
             )
         self.samples, self._first = samples, self._first or path
 
-    def sample(self, index: int) -> list[Any]:
-        """The positional arguments of one sample."""
-        return [
-            tree if axis is None or i in self._static else _sample(tree, axis, index)
-            for i, (tree, axis) in enumerate(zip(self.args, self._axes, strict=True))
+    def sample(self, index: int) -> tuple[list[Any], dict[str, Any]]:
+        """The positional and the named arguments of one sample."""
+        found = [
+            tree if axis is None or is_static else _sample(tree, axis, index)
+            for tree, (_, is_static, axis) in zip((*self.args, *self.kwargs.values()), self._all(), strict=True)
         ]
+        return self._split(found)
+
+    def _split(self, arguments: list[Any]) -> tuple[list[Any], dict[str, Any]]:
+        count = len(self.args)
+        return arguments[:count], dict(zip(self.kwargs, arguments[count:], strict=True))
 
     def traced(self, call: Any, builder: Builder) -> Any:
         """The result of a function for traced numbers in place of one sample."""
-        args = [
-            argument if i in self._static else self._inputs(builder, sample, name, axis is not None)
-            for i, (argument, sample, name, axis) in enumerate(
-                zip(self.args, self.sample(0), self._names, self._axes, strict=True)
-            )
-        ]
-        kwargs = {name: self._inputs(builder, tree, name, False) for name, tree in self.kwargs.items()}
+        positional, named = self.sample(0)
+        args, kwargs = self._split([
+            argument if is_static else self._inputs(builder, argument, name, axis is not None)
+            for argument, (name, is_static, axis) in zip((*positional, *named.values()), self._all(), strict=True)
+        ])  # fmt: skip
         try:
             return call(*args, **kwargs)
-        except IndexError as error:
-            if "valid indices" not in str(error):
+        except (IndexError, KeyError, TypeError) as error:
+            if not _asks_for_a_number(error):
                 raise
-            raise TraceError(  # NumPy drops the error that says so
-                "A NumPy array has perhaps been indexed by a number that stands for all numbers (see the error above).",
-                "Write take(values, index) for values[index], or make the index one of jit's static_argnums.",
-            ) from error
+            raise _unknown(error) from error
 
     def _inputs(self, builder: Builder, tree: Tree, path: str, is_batched: bool) -> Tree:
         names = tree if path == _PARAMETERS else [name for name, _ in trees.numbers(tree, path)]
@@ -176,32 +192,67 @@ class Arguments:
         return trees.rebuilt(tree, iter(inputs))
 
 
-def _axes(in_axes: Axes, count: int) -> list[int | None]:
-    """The axis of each argument."""
+def _asks_for_a_number(error: Exception) -> bool:
+    """Whether an error says that an index, a key or a length is a traced number, which NumPy and dicts do not know."""
+    if isinstance(error, KeyError):
+        return bool(error.args) and isinstance(error.args[0], Unrecorded)
+    text = str(error)
+    return "valid indices" in text or "used as indices" in text or "integer, got 'Traced(" in text
+
+
+def _unknown(error: Exception) -> TraceError:
+    """The error for an index, a key or a length that is not known, with the place where the function uses it."""
+    what = "A length has perhaps been given as"
+    if isinstance(error, LookupError):
+        is_key = isinstance(error, KeyError)
+        what = "A dict has been asked for" if is_key else "A NumPy array has perhaps been indexed by"
+    trace, site = error.__traceback__, None
+    while trace is not None:
+        site = site if is_called_by_program(trace.tb_frame) else site_of(trace.tb_frame)
+        trace = trace.tb_next
+    return TraceError(
+        f"{what} a number that stands for all numbers (see the error above).\n  where: {site}\n"
+        "  do:    Write take(values, index) for values[index]; make an argument that is always the same one of jit's "
+        "static_argnums."
+    )
+
+
+def _positions(owner: Any, named: dict[str, Any]) -> dict[str, int]:
+    """The positions of named arguments, as far as they have one."""
+    found = {p.name: i for i, p in enumerate(owner.parameters, owner.model is not None) if p.kind is _EITHER}
+    return {name: found[name] for name in named if name in found}
+
+
+def _axes(in_axes: Axes, count: int, named: dict[str, int]) -> dict[int, int | None]:
+    """The axis of each argument that has a position."""
+    given = {*range(count), *named.values()}
     if in_axes is None or isinstance(in_axes, int):
-        return [in_axes] * count
-    if len(in_axes) != count:
+        return dict.fromkeys(given, in_axes)
+    if count > len(in_axes) or not given.issuperset(range(len(in_axes))):
         raise ArgumentError(
-            f"in_axes is {shown(in_axes)}, for {counted(count, 'positional argument')}.",
+            f"in_axes is {shown(in_axes)}, for {counted(count, 'positional argument')}"
+            f"{' and ' * bool(named)}{', '.join(named)}.",
             "Give one axis, or None, for each.",
         )
-    return [*in_axes]
+    return dict(enumerate(in_axes))
 
 
 def _static(owner: Any, count: int) -> set[int]:
-    """The positions of the static arguments in this call; those after the last one have their defaults."""
+    """The positions of the static arguments."""
     if not owner.static_argnums:
         return set()
     parameters = owner.parameters
-    most = max(count, len(parameters) + (owner.model is not None))
-    wrong = [i for i in owner.static_argnums if not -count <= i < most]
-    if wrong and not (parameters and parameters[-1].kind is inspect.Parameter.VAR_POSITIONAL):
+    least = len(parameters) + (owner.model is not None)
+    is_open = not parameters or parameters[-1].kind is inspect.Parameter.VAR_POSITIONAL
+    most = max(count, least) if is_open else least
+    wrong = [i for i in owner.static_argnums if not -most <= i < most]
+    if wrong and not (parameters and is_open):
         raise ArgumentError(
             f"static_argnums is {shown(owner.static_argnums)}, and there is no argument {wrong[0]}: "
             f"the function takes {counted(most, 'positional argument')}.",
             "Count positions from 0.",
         )
-    return {i % count for i in owner.static_argnums if i < count}
+    return {i % (count if is_open else most) for i in owner.static_argnums if i < most}
 
 
 def positional(function: Any) -> list[inspect.Parameter]:
@@ -234,16 +285,36 @@ def _static_key(argument: Any, name: str) -> Any:
 
 def _frozen(argument: Any) -> Any:
     """An argument for a key: 1 and True, 0.0 and -0.0 are equal, but a function of them need not be."""
+    kind = type(argument)
     if isinstance(argument, float):
-        return type(argument), argument.hex()
-    return type(argument), tuple(map(_frozen, argument)) if isinstance(argument, (tuple, frozenset)) else argument
+        return kind, argument.hex()
+    if isinstance(argument, (tuple, frozenset)):
+        return kind, (frozenset if isinstance(argument, frozenset) else tuple)(map(_frozen, argument))
+    if isinstance(argument, (int, str)) or _is_plain(kind):
+        return kind, argument
+    return kind, argument, repr(argument)  # such as a frozen dataclass: equal ones may hold 1 and True
+
+
+def _is_plain(kind: Any) -> bool:
+    """Whether equal objects of a class are the same object, or have no text that could tell them apart."""
+    return kind.__eq__ is object.__eq__ or kind.__repr__ is object.__repr__
+
+
+def _container(tree: Tree) -> Any:
+    """What a container is: its kind, and the keys of a dict, because two may be written alike."""
+    return (dict, tuple(tree)) if isinstance(tree, Mapping) else type(tree)
 
 
 def _structure(tree: Tree) -> Any:
     parts = trees.parts_of(tree)
-    return (
-        "number" if parts is None else (trees.kind(tree).__name__, [(step, _structure(part)) for step, part in parts])
-    )
+    return "number" if parts is None else (_container(tree), tuple([(step, _structure(part)) for step, part in parts]))
+
+
+def _floats(array: Any) -> Any:
+    """An array of numbers of any type as one of floats."""
+    if array.dtype.itemsize > 8:
+        [as_number(x) for x in array.flat]  # raises for what is beyond the range
+    return sys.modules["numpy"].asarray(array, float)
 
 
 def _numbers_of(sample: Tree, first: Tree, path: str) -> list[Any]:

@@ -16,6 +16,7 @@ from autograd_mini.compile.arguments import Arguments
 from autograd_mini.compile.backends.interpreter import Program
 from autograd_mini.compile.compiled import Compiled, Jit
 from autograd_mini.compile.tape import INPUT, NUMBER, Instruction, Place, Tape, kind_of, spelled
+from autograd_mini.core.methods import Methods
 from autograd_mini.errors import ArgumentError, OperandError, counted, shown
 from autograd_mini.program.source import located
 from autograd_mini.transforms import trees
@@ -176,11 +177,8 @@ def _outcomes(compiled: Jit, made: Compiled, given: Arguments, backend: str) -> 
 
 def _eager(compiled: Jit, given: Arguments, rows: int) -> list[list[float]]:
     """The results of the function itself, a list for each number of a result."""
-    if rows == 1:
-        samples = [compiled._directly(given, None)]
-    else:
-        samples = [compiled.call(*given.sample(k), **given.kwargs) for k in range(rows)]
-    found = [[float(getattr(x, "data", x)) for _, x in trees.numbers(sample)] for sample in samples]
+    samples = [compiled._directly(given, None)] if rows == 1 else [compiled._call_for(given, k) for k in range(rows)]
+    found = [[float(x.data if isinstance(x, Methods) else x) for _, x in trees.numbers(sample)] for sample in samples]
     return [list(column) for column in zip(*found, strict=True)]
 
 

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from types import MethodType
 from typing import Any
 
@@ -21,7 +22,7 @@ from autograd_mini.compile.tape import Place, Tape
 from autograd_mini.compile.tracing import collector_paused, is_tracing, tracing
 from autograd_mini.core.methods import Methods
 from autograd_mini.core.row import as_number
-from autograd_mini.core.traced import Condition, Traced
+from autograd_mini.core.traced import Condition, Traced, Unrecorded
 from autograd_mini.errors import ArgumentError, OperandError, counted, shown
 from autograd_mini.functions.sums import mean, sum
 from autograd_mini.nn.binding import functional_call
@@ -107,7 +108,13 @@ class Jit:
         self._last: Compiled | None = None
         functools.update_wrapper(self, f, updated=())
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        name = getattr(self.function, "__qualname__", "")
+        try:
+            if attrgetter(name)(sys.modules[self.function.__module__]) is self:
+                return str(name)  # decorated: only its name leads to it
+        except (AttributeError, KeyError):
+            pass
         return Jit, (self.function, *self._options)
 
     def __get__(self, instance: Any, owner: type) -> Any:
@@ -173,6 +180,10 @@ class Jit:
             return functional_call(self.model, args[0], args[1:], kwargs)
         return self.function(*args, **kwargs)
 
+    def _call_for(self, given: Arguments, sample: int) -> Any:
+        args, kwargs = given.sample(sample)
+        return self.call(*args, **kwargs)
+
     def _for(self, given: Arguments) -> Compiled:
         """The program for these arguments."""
         key = given.key
@@ -206,8 +217,8 @@ class Jit:
         """Call the function itself, sample by sample: an outer derivative or trace records what it does."""
         if given.samples is None:
             return self.call(*given.args, **given.kwargs)
-        results = [self.call(*given.sample(i), **given.kwargs) for i in range(given.samples)]
-        model = results[0] if results else self.call(*given.sample(0), **given.kwargs)
+        results = [self._call_for(given, i) for i in range(given.samples)]
+        model = results[0] if results else self._call_for(given, 0)
         count = len([*trees.numbers(model)])
         rows = [[leaf for _, leaf in trees.numbers(result)] for result in results]
         columns = [*zip(*rows, strict=True)] if rows else [()] * count
@@ -219,7 +230,7 @@ class Jit:
 
 def _output(path: str, leaf: Any) -> Any:
     """A number of the result, as data."""
-    if type(leaf) is Traced:
+    if type(leaf) is Traced or (isinstance(leaf, Unrecorded) and leaf.data is leaf):  # or the data of a traced number
         return leaf.data
     if isinstance(leaf, Condition):
         raise OperandError(
@@ -253,8 +264,9 @@ def jit(
             Its arguments are numbers, or lists, tuples, dicts and NumPy arrays of numbers. Without it, `jit` returns a
             decorator.
         in_axes: the axis of each argument along which the samples of a batch lie, or None for an argument that all
-            samples share; one entry per argument, or one for all. f is written for a single sample. A list of numbers,
-            or of lists of them, has one entry per sample; lists and dicts of arrays hold a batch in each array.
+            samples share; one entry per argument, or one for all. All samples share an argument that f takes by name
+            only. f is written for a single sample. A list of numbers, or of lists of them, has one entry per sample;
+            lists and dicts of arrays hold a batch in each array.
         reduce: "sum" or "mean" adds up the results of all samples; None returns one per sample, in arrays.
         static_argnums: the positions of arguments that f is compiled for anew at each value, such as a length.
         backend: "interpreter" (Python alone), "numpy", or "auto" for the faster one.

@@ -25,8 +25,9 @@ from autograd_mini.compile.tape import (
     kind_of,
     spelled,
 )
+from autograd_mini.core.methods import Methods
 from autograd_mini.core.row import FLAT, TABLE, Primitive, float_of, interpreters
-from autograd_mini.core.traced import Condition, Unrecorded, relations, resolved
+from autograd_mini.core.traced import Condition, Traced, Unrecorded, relations, resolved
 from autograd_mini.core.traced import tape as active
 from autograd_mini.errors import TraceError
 from autograd_mini.program.owner import FOLDER
@@ -202,6 +203,7 @@ class Builder:
                 condition, a, b = [x.data if isinstance(x, Condition) else x for x in operands]
                 if isinstance(condition, (bool, float)):  # the answer was known already
                     return self.register_of(a if condition else b)
+                condition = self.register_of(condition)
                 if kind_of(self.writing.instructions[condition.index][0]) != CONDITION:
                     condition = self.add("!=", (condition, self.constant(0.0)))
                 operands = condition, a, b
@@ -263,8 +265,9 @@ class Builder:
 
     def relate(self, symbol: str, operands: Sequence[Any]) -> Register | bool:
         """The register of a comparison, or of a join of conditions, some of which may be known."""
+        operands = [x if isinstance(x, bool) else self.register_of(x) for x in operands]
         if symbol not in JOINS:
-            return self.add(symbol, tuple([self.register_of(x) for x in operands]))
+            return self.add(symbol, tuple(operands))
         if symbol == "~":
             return self._not(operands[0])
         return (self._both if symbol == "&" else self._either)(*operands)
@@ -288,18 +291,29 @@ def _is_own(frame: FrameType) -> bool:
     return frame.f_code.co_filename.startswith(FOLDER)
 
 
-def _computed(row: Primitive, operands: tuple[Any, ...]) -> Register:
+def _computed(row: Primitive, operands: tuple[Any, ...]) -> Any:
     """The interpreter of registers."""
     builder, indices = _builder_of(operands), []
     if row.is_users or row.name in _SPECIAL:
-        return builder.compute(row, operands)
+        return _in_general(builder, row, operands)
     for x in operands:
         if type(x) is float:
             x = builder.constant(x)
         if type(x) is not Register or x.flat is not False or x.builder is not builder:
-            return builder.compute(row, operands)
+            return _in_general(builder, row, operands)
         indices.append(x.index)
     return builder.written((row.name, tuple(indices), None))
+
+
+def _in_general(builder: Builder, row: Primitive, operands: tuple[Any, ...]) -> Any:
+    """The result of any operation; a number with a graph that meets the data of another one keeps its graph."""
+    for x in operands:
+        if type(x) is Traced or (isinstance(x, Methods) and x.contains_others):
+            first, *others = operands
+            if row.name == "where" and isinstance(first, Register):
+                operands = (first != 0.0, *others)
+            return interpreters[type(x)](row, operands)
+    return builder.compute(row, operands)
 
 
 def _builder_of(operands: tuple[Any, ...]) -> Builder:

@@ -1,6 +1,6 @@
 """Copying and pickling of graphs: nothing recurses, because a graph may be a million nodes deep.
 
-Not here: what a node holds (`node`). Read next: `core.traced`.
+Not here: what a node holds (`node`). Read next: `core.answer`.
 """
 
 from __future__ import annotations

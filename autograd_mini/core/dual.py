@@ -214,7 +214,8 @@ def _push(row: Primitive, operands: tuple[Any, ...]) -> Any:
     levels = [x.level for x in operands if type(x) is Dual] or levels
     level = levels[0] if len(levels) == 1 else max(levels, key=_number_of)
     if row is _WHERE and isinstance(operands[0], (bool, Methods)):
-        operands = (1.0 if operands[0] else 0.0, *operands[1:])  # the condition has no derivative
+        answer = operands[0] != 0.0  # it has no derivative, and is not known of a traced number
+        operands = (float(answer) if isinstance(answer, bool) else answer, *operands[1:])
     primals = tuple([x.primal if type(x) is Dual and x.level is level else _number(x) for x in operands])
     result = evaluate(row, primals)
     if isinstance(result, Methods):

@@ -216,6 +216,19 @@ def _arithmetic(operate: Callable[[float, float], float]) -> tuple[Any, Any]:
     return forward, reflected
 
 
+def beside(symbol: str, number: int) -> tuple[str, float]:
+    """The same comparison of floats with a float, for an integer that may lie between two of them."""
+    try:
+        nearest = float(number)
+    except OverflowError:
+        nearest = inf if number > 0 else -inf
+    if nearest == number:
+        return symbol, nearest
+    if symbol in ("==", "!="):
+        return symbol, nan  # which no float is
+    return "<=" if symbol in ("<", "<=") else ">", math.nextafter(nearest, -inf) if nearest > number else nearest
+
+
 class Total(float):
     """A float whose arithmetic follows C99; a rule is evaluated again on these if plain floats raised."""
 

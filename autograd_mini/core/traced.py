@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from copy import copy
 from operator import attrgetter
-from typing import Any, ClassVar, NoReturn, final
+from typing import Any, ClassVar, NoReturn, cast, final
 
+from autograd_mini.core import ieee
+from autograd_mini.core.answer import Answer, numbers_of
 from autograd_mini.core.arrays import is_array
 from autograd_mini.core.copies import Copyable, kept
 from autograd_mini.core.methods import Methods
@@ -69,8 +71,9 @@ def _bare(operand: Any, where: str) -> Any:
     return number
 
 
-def _compared(symbol: str) -> Callable[[Any, Any], Any]:
+def _compared(sign: str) -> Callable[[Any, Any], Any]:
     def method(self: Unrecorded, other: Any) -> Any:
+        symbol, other = ieee.beside(sign, other) if type(other) is int else (sign, other)
         if not isinstance(other, Methods) and as_number(other) is None:
             if any(kind in relations for kind in type(other).__mro__):  # its own == would answer instead
                 raise operand_error(f"The operator {symbol}", other)
@@ -90,7 +93,7 @@ def _related(symbol: str, data: tuple[Any, ...], operands: tuple[Any, ...], made
     return relation if isinstance(relation, bool) else Condition(relation, symbol, operands, made)
 
 
-class Condition(Copyable):
+class Condition(Copyable, Answer):
     """The answer of a comparison, unknown while tracing, for use in `where`; it supports &, |, ~, ^, == and !=.
 
     Attributes:
@@ -145,6 +148,7 @@ class Condition(Copyable):
 
     __xor__ = __rxor__ = __ne__
     __hash__ = object.__hash__
+    __float__ = __int__ = __index__ = __bool__
 
     def _joined(self, symbol: str, other: Any) -> Any:
         if not isinstance(other, (Condition, bool)):
@@ -358,7 +362,7 @@ def _where(condition: Condition | bool, a: Any, b: Any) -> Any:
         return a if condition else b
     asked: Condition = condition
     if condition.op == "~":
-        asked, a, b = condition.operands[0], b, a
+        asked, a, b = _inside(condition), b, a
     return evaluate(_WHERE, (asked.data if condition._kind is None else asked, a, b))
 
 
@@ -382,8 +386,13 @@ def _edge(slope: Any) -> tuple[Condition | bool, Any]:
 def _opposite(condition: Condition | bool) -> Condition | bool:
     if isinstance(condition, bool):
         return not condition
-    opposite: Condition | bool = condition.operands[0] if condition.op == "~" else ~condition
-    return opposite
+    return _inside(condition) if condition.op == "~" else cast("Condition | bool", ~condition)
+
+
+def _inside(opposite: Condition) -> Condition:
+    """What `~` was applied to, of the same kind: the user's own condition has to stay what it is."""
+    inner = opposite.operands[0]
+    return Condition(inner.data, inner.op, inner.operands, opposite._kind)
 
 
 def _both(a: Condition | bool, b: Condition | bool) -> Condition | bool:
@@ -452,6 +461,8 @@ def _record(row: Primitive, operands: tuple[Any, ...]) -> Any:
             return on_arrays(row, operands)
         elif isinstance(x, Methods) and x.contains_others:  # a dual number of traced ones
             return interpreters[kind](row, operands)
+        elif kind is Condition and (data or row is not _WHERE):
+            return evaluate(row, (*operands[: len(data)], *numbers_of(operands[len(data) :])))
         else:
             data.append(_bare(x, f"{row.name}()"))
             is_kept = is_kept and kind is Condition
@@ -473,11 +484,10 @@ def _record(row: Primitive, operands: tuple[Any, ...]) -> Any:
 def _chosen(row: Primitive, operands: tuple[Any, ...]) -> Any:
     """A row whose first operand is a condition: `where`."""
     condition, *arms = operands
-    if row is not _WHERE or any(isinstance(x, Condition) for x in arms):
-        raise OperandError(
-            f"{row.name}() takes numbers, not the condition {shown(condition.data)}.",
-            "Turn it into a number with where(condition, 1.0, 0.0).",
-        )
+    if row is not _WHERE:
+        return evaluate(row, numbers_of(operands))
+    if any(isinstance(x, Condition) for x in arms):
+        return evaluate(row, (condition, *numbers_of(arms)))
     if any(x is ZERO or type(x) is Guarded for x in arms):
         return _selected(condition, *arms)
     return interpreters[condition._kind](row, operands)

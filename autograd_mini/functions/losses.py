@@ -10,9 +10,9 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
-from autograd_mini.core.row import as_number, branch, is_formula, numbers_in, operand_error, operand_of
+from autograd_mini.core.row import as_number, branch, numbers_in, operand_error, operand_of
 from autograd_mini.core.table import abs, dot_of, where
-from autograd_mini.core.traced import Unrecorded
+from autograd_mini.core.traced import Condition, Unrecorded
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, OperandError, counted, shown
 from autograd_mini.functions.activations import relu, softplus
@@ -74,6 +74,11 @@ def _weighted(pairs: list[tuple[Scalar, Scalar]]) -> Scalar:
     if len(pairs) == 1 and as_number(pairs[0][0]) == 1.0:
         return pairs[0][1]
     return dot_of(*[w for w, _ in pairs], *[term for _, term in pairs])
+
+
+def _or_nan(is_right: Condition | bool, loss: Scalar, error: Scalar) -> Scalar:
+    """A loss where its setting is right, which is not known on a tape; elsewhere nan, with a derivative of nan."""
+    return where(is_right, loss, math.nan * error) if isinstance(is_right, Condition) else loss
 
 
 def _expected(name: str, target: Any, classes: int, term: Callable[[int], Scalar]) -> Scalar:
@@ -185,14 +190,16 @@ def mae(predictions: Any, targets: Any) -> Scalar:
              raises=f"{_PAIRED[:-1]}; delta is not positive.")  # fmt: skip
 @composite
 def huber(predictions: Any, targets: Any, delta: float = 1.0) -> Scalar:
-    if as_number(delta) is None:
+    if as_number(delta) is None and not isinstance(delta, Unrecorded):
         raise operand_error("huber(delta)", delta)
-    if not delta > 0.0:
+    is_right = delta > 0.0
+    if not isinstance(is_right, Condition) and not is_right:
         raise ArgumentError(f"huber() got delta = {shown(delta)}.", "Pass a positive number.")
 
     def loss(p: Scalar, t: Scalar) -> Scalar:
         e = p - t
-        return branch((-delta <= e) & (e <= delta), lambda: 0.5 * e * e, lambda: delta * (abs(e) - 0.5 * delta))
+        inside = (-delta <= e) & (e <= delta)
+        return _or_nan(is_right, branch(inside, lambda: 0.5 * e * e, lambda: delta * (abs(e) - 0.5 * delta)), e)
 
     return _averaged("huber", predictions, targets, loss)
 
@@ -207,10 +214,11 @@ def huber(predictions: Any, targets: Any, delta: float = 1.0) -> Scalar:
 @composite
 def hinge(scores: Any, labels: Any) -> Scalar:
     def loss(score: Scalar, label: Any) -> Scalar:
-        if number_of(label) is None and not is_formula(getattr(label, "data", label)):  # on a tape
+        is_other = label != 1
+        if isinstance(is_other, Condition):
             margin = 1.0 - label * score
-            return where((label == 1.0) | (label == -1.0), relu(margin), math.nan * margin)
-        if number_of(label) not in (1.0, -1.0, None):
+            return _or_nan(~is_other | (label == -1), relu(margin), margin)
+        if is_other and label != -1:
             raise ArgumentError(f"hinge() got the label {shown(label)}.", "Pass 1 or -1.")
         return relu(1.0 - label * score)
 

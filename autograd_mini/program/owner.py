@@ -94,9 +94,14 @@ def is_package_frame(frame: FrameType) -> bool:
 def user_site() -> Site | None:
     """The innermost place in the running program that is not inside this package, NumPy or `copy`, or None."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and _module(frame).partition(".")[0] in _CALLED_BY_PROGRAM:
+    while frame is not None and is_called_by_program(frame):
         frame = frame.f_back
     return site_of(frame) if frame is not None else None
+
+
+def is_called_by_program(frame: FrameType) -> bool:
+    """Whether a frame runs a function of this package, of NumPy or of `copy`."""
+    return _module(frame).partition(".")[0] in _CALLED_BY_PROGRAM
 
 
 # -- places ------------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from typing import Any
 
 from autograd_mini.core.dual import Dual, perturbed, primal_at, settled, tangent_at
 from autograd_mini.core.methods import Methods
+from autograd_mini.core.node import Node
 from autograd_mini.core.row import TABLE, ZERO, Constant, evaluate
 from autograd_mini.core.sweep import propagate, push, topological_order
 from autograd_mini.core.table import sum_of
@@ -39,7 +40,7 @@ def variable(number: Any, leaf: type) -> Any:
     """Make a new node for a number of the arguments (a `leaf` for a float), so that other uses of it do not count."""
     if type(number) is Dual:
         return Dual(variable(number.primal, leaf), number.tangent, number.level)
-    return evaluate(_VARIABLE, (number,)) if isinstance(number, Methods) else leaf(number)
+    return evaluate(_VARIABLE, (number,)) if isinstance(number, Node) else leaf(number)
 
 
 def innermost(number: Any) -> Any:
@@ -53,7 +54,7 @@ def nodes_of(number: Any) -> list[Any]:
     """Return the nodes that a number consists of: itself, or the parts of a dual number."""
     if type(number) is Dual:
         return nodes_of(number.primal) + nodes_of(number.tangent)
-    return [number] if isinstance(number, Methods) else []
+    return [number] if isinstance(number, Node) else []
 
 
 _bare = methodcaller("dressed")  # of what is traced, for a rule whose answer nothing differentiates again
@@ -112,7 +113,7 @@ class _Graph:
             primals = self._slopes([primal_at(root, level) for root in roots], weights)
             tangents = self._slopes([tangent_at(root, level) for root in roots], weights)
             return [perturbed(*both, level) for both in zip(primals, tangents, strict=True)]
-        seeds = [(root, weight) for root, weight in zip(roots, weights, strict=True) if isinstance(root, Methods)]
+        seeds = [(root, weight) for root, weight in zip(roots, weights, strict=True) if isinstance(root, Node)]
         if not seeds:
             return [ZERO] * len(self.variables)
         adjoints, plain = self.order_of([root for root, _ in seeds])

@@ -110,3 +110,10 @@ def test_errors():
         am.compare(loss, "a", 2.0)
     with pytest.raises(am.OperandError, match="takes a function, not 3"):
         am.compare(3.0, 4.0)
+
+
+def test_arrays():
+    """A function may return arrays, of one sample and of each of a batch."""
+    for options, results in (({}, 4), ({"in_axes": 0}, 4), ({"in_axes": 1, "reduce": "sum"}, 2)):
+        found = am.compare(am.jit(lambda x: x * 2.0, **options), np.ones((2, 2)))
+        assert (found.ok, found.results) == (True, results)

@@ -9,6 +9,8 @@ import math
 import pickle
 import threading
 from collections import OrderedDict, namedtuple
+from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -122,6 +124,47 @@ def flat(result):
     return [leaf for part in result for leaf in flat(part)] if isinstance(result, (list, tuple)) else [result]
 
 
+TARGETS = {
+    "cross_entropy": lambda x, y, t: am.cross_entropy([x, y, 0.5], [t, 1.0 - t, 0.0]),
+    "nll": lambda x, y, t: am.nll([x, y], [t, 1.0 - t]),
+    "binary_cross_entropy": lambda x, y, t: am.binary_cross_entropy([x, y], [t, 1.0 - t]),
+    "hinge": lambda x, y, t: am.hinge([x, y], [2.0 * t - 1.0, 1]),
+    "huber": lambda x, y, t: am.huber([x, y], [t, 0.5], 2.0 - t),
+    "mse": lambda x, y, t: am.mse([x, y], [t, 0.5]),
+    "mae": lambda x, y, t: am.mae([x, y], [t, 0.5]),
+}
+
+
+@pytest.mark.parametrize("transform", ["value", "gradient", "hessian"])
+@pytest.mark.parametrize("name", TARGETS)
+def test_targets_of_losses(name, transform):
+    """Targets, labels and settings may be arguments."""
+    loss = TARGETS[name]
+    function = {
+        "value": loss,
+        "gradient": am.value_and_grad(loss, (0, 1)),
+        "hessian": lambda x, y, t: am.hessian(lambda xs: loss(*xs, t))([x, y]),
+    }[transform]
+    points = [*itertools.product([-800.0, -0.5, 0.0, 0.5, 2.0], [-0.5, 0.0, 3.0], [0.0, 1.0])]
+    one, many = am.jit(function), am.jit(function, in_axes=0)
+    found = leaves_by_sample(many(*zip(*points, strict=True)), len(points))
+    for point, result in zip(points, found, strict=True):
+        expected = leaves(function(*point))
+        for answer in (result, leaves(one(*point))):
+            pairs = zip(answer, expected, strict=True)
+            assert all((a != a and b != b) or math.isclose(a, b, rel_tol=1e-13) for a, b in pairs), (point, expected)
+
+
+def test_wrong_targets():
+    """What eager mode refuses is nan while tracing, with its derivative."""
+    for loss, good, bad in ((am.hinge, -1.0, 0.0), (lambda x, d: am.huber(x, 0.0, d), 0.5, 0.0)):
+        compiled = am.jit(am.value_and_grad(loss))
+        assert compiled(3.0, good) == am.value_and_grad(loss)(3.0, good)
+        assert bits(compiled(3.0, bad)) == ["nan", "nan"]
+    with pytest.raises(am.ArgumentError, match="label"):
+        am.hinge(3.0, 0.0)
+
+
 # -- inside and outside ------------------------------------------------------------------------------------------------
 
 
@@ -230,6 +273,28 @@ def test_no_grad():
     assert am.jit(am.grad(lambda x: constant(x) * x))(3.0) == 9.0
 
 
+OPPOSITE = {
+    "jacobian": am.jacobian(lambda xs: [opposite(*xs), opposite(*xs) * xs[0]]),
+    "hessian": am.hessian(lambda xs: opposite(*xs) * xs[1]),
+    "jacobian of grad": am.jacobian(am.grad(lambda xs: opposite(*xs) * xs[0])),
+    "jvp of jacobian": lambda xs: am.jvp(am.jacobian(lambda xs: [opposite(*xs), opposite(*xs)]), (xs,), ([1.0, 2.0],)),
+    "two sweeps": lambda xs: [am.vjp(opposite, *xs)[1](seed) for seed in xs],
+}
+
+
+def opposite(x, y):
+    condition = ((x < y) == False) ^ (y == 0.0)  # noqa: E712
+    return am.where(condition, x * x, y) * am.where(condition == False, y, x * y)  # noqa: E712
+
+
+@pytest.mark.parametrize("name", OPPOSITE)
+def test_opposite_conditions(name):
+    """The opposite of a condition, and the condition itself, may be used in several sweeps."""
+    compiled = am.jit(OPPOSITE[name])
+    for xs in itertools.product([0.5, 3.0, 0.0, math.nan], [1.0, 0.0, -2.0]):
+        assert bits(compiled([*xs])) == bits(OPPOSITE[name]([*xs])), xs
+
+
 SECOND = {
     "hessian": am.hessian,
     "grad of grad": lambda f: am.grad(lambda xs: am.sum(am.grad(f)(xs))),
@@ -329,6 +394,92 @@ def test_static_arguments():
     default = am.jit(lambda x, n=2: x**n, static_argnums=1)
     assert (default(3.0), default(3.0, 3)) == (9.0, 27.0)
     assert am.jit(lambda *xs: xs[0], static_argnums=5)(2.0) == 2.0
+    last = am.jit(lambda x, n=2: x**n, static_argnums=-1)
+    assert [last(x) for x in (3.0, 4.0)] == [9.0, 16.0]
+    assert len(last._compiled) == 1
+
+
+@dataclass(frozen=True)
+class Setting:
+    k: object
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [Setting(k) for k in (0.0, -0.0, 1, 1.0, True)],
+        [(Setting(k), 1) for k in (0.0, -0.0, 1, True)],
+        [np.float32(k) for k in (0.0, -0.0)],
+        [complex(0.0, k) for k in (0.0, -0.0)],
+        [frozenset([k]) for k in (0.0, -0.0, 1, True)],
+        [Decimal(k) for k in ("0", "-0", "1.0", "1.00")],
+        [range(0), range(1, 1)],
+        [Pair(0.0, 1), Pair(-0.0, 1), (0.0, 1), Pair(0.0, True)],
+        ["a", "b", b"a", None, am.exp, am.sin],
+    ],
+    ids=lambda settings: type(settings[0]).__name__,
+)
+def test_static_arguments_that_are_equal(settings):
+    """Static arguments that are equal, but are or hold other numbers, are others; the same one is compiled once."""
+    seen = []
+    compiled = am.jit(lambda setting, x: seen.append(setting) or x, static_argnums=0)
+    for setting in (*settings, *settings):
+        compiled(setting, 1.0)
+    assert list(map(repr, seen)) == list(map(repr, settings))
+
+
+def test_named_arguments():
+    """An argument that could be given by position means the same by name: its axis, and whether it is static."""
+
+    def f(x, w=1.0, n=2, *, shift=0.0):
+        return am.sum([x * w] * n) + shift
+
+    xs, ws = np.array([1.0, 2.0, 3.0]), np.array([5.0, 6.0, 7.0])
+    for static in (2, -1):
+        one, many = am.jit(f, static_argnums=static), am.jit(f, in_axes=(0, None, None), static_argnums=static)
+        assert one(3.0, n=4) == one(n=4, x=3.0) == one(3.0, 1.0, 4) == 12.0
+        assert one(3.0, shift=1.0, w=2.0) == 13.0
+        for found in (many(xs, 2.0, 3), many(xs, 2.0, n=3), many(n=3, w=2.0, x=xs), many(xs, n=3, w=2.0)):
+            assert found.tolist() == [6.0, 12.0, 18.0]
+    every = am.jit(lambda x, w, *, shift=0.0: x * w + shift, in_axes=0, reduce="sum")
+    for found in (every(xs, ws), every(xs, w=ws), every(w=ws, x=xs), every(xs, w=ws, shift=0.0)):
+        assert found == 38.0
+    assert am.grad(lambda k: every(w=ws, x=xs, shift=k))(0.0) == 3.0
+    assert am.jit(lambda x, number=1.0: x * number)(3.0, number=2.0) == 6.0
+    model = am.nn.Linear(2, 1, seed=0)
+    batch = am.jit(model, in_axes=0)
+    assert batch(x=np.ones((3, 2))).tolist() == batch(np.ones((3, 2))).tolist()
+    with pytest.raises(am.ArgumentError, match=r"w is 2\.0, which has no axis"):
+        every(xs, w=2.0)
+    with pytest.raises(am.ArgumentError, match=r"in_axes is \(0, None\), for 1 positional argument"):
+        am.jit(f, in_axes=(0, None))(xs, n=2)
+    compared = am.compare(am.jit(f, in_axes=(0, None), static_argnums=2), w=2.0, x=xs)
+    assert compared.ok
+    assert compared.results == 3
+
+
+def test_keys_of_structures():
+    """Structures that are written alike are others: classes of one name, keys of a dict with one text."""
+
+    def pair(scale):
+        class Weighted(Pair):
+            def total(self):
+                return scale * self.x + self.y
+
+        return Weighted(1.0, 2.0)
+
+    for options, wrap in (({}, lambda p: p), ({"in_axes": 0}, lambda p: [p]), ({}, lambda p: [[p]])):
+        total = am.jit(lambda p: (p[0][0] if isinstance(p, list) else p).total(), **options)
+        found = [total(wrap(pair(scale))) for scale in (1.0, 100.0)]
+        assert [float(np.asarray(x).item()) for x in found] == [3.0, 102.0]
+
+    class Key:
+        def __repr__(self):
+            return "<key>"
+
+    first, second = Key(), Key()
+    pick = am.jit(lambda d: (d.get(first) or [0.0])[0])
+    assert [pick({first: [2.0]}), pick({second: [3.0]})] == [2.0, 0.0]
 
 
 def test_structures_are_compiled_once():
@@ -433,12 +584,16 @@ WRONG = {
     "deep": ({"in_axes": 0}, ([[1.0, [2.0]], [[1.0], 2.0]],), r"x\[1\]"),
     "axis of a list": ({"in_axes": 1}, ([[1.0, 2.0]],), "in_axes is 1 for x, a list, whose entries are the samples"),
     "text": ({}, ("a",), "The argument x of a function compiled by jit.* not str: 'a'.(.|\n)*float\\(text\\)"),
+    "a setting": ({}, (1.0, "sum"), r"The argument y of a function compiled(.|\n)*static_argnums"),
+    "a function": ({}, (1.0, am.exp), r"The argument y of a function compiled(.|\n)*static_argnums"),
     "text in a batch": ({"in_axes": 0}, (np.array(["a", "b"]),), "not str_"),
     "objects": ({}, (np.array([1.0, "a"], object),), "not str: 'a'"),
     "complex": ({}, (1j,), "Values are real"),
     "complex in a batch": ({"in_axes": 0}, (np.array([1j]),), "Values are real"),
     "dates": ({"in_axes": 0}, (np.array(["2020-01-01"], "M8[D]"),), "not datetime64"),
     "masks": ({"in_axes": 0}, (np.ma.array([1.0, 2.0], mask=[0, 1]),), "Masks are not supported"),
+    "long doubles": ({}, (np.array([np.longdouble("1e400")]),), "beyond the range of floats"),
+    "long doubles in a batch": ({"in_axes": 0}, (np.array([np.longdouble("1e400")]),), "beyond the range of floats"),
     "a set": ({}, ({1.0, 2.0},), "not set"),
     "a generator": ({}, ((x for x in [1.0]),), "not generator"),
     "static list": ({"static_argnums": 1}, (2.0, [3]), "The static argument y is .* which has no hash"),
@@ -450,7 +605,7 @@ WRONG = {
 def test_wrong_arguments(name):
     """An argument that cannot be right is an error that names it and says what to do."""
     options, args, message = WRONG[name]
-    with pytest.raises((am.ArgumentError, am.OperandError), match=message) as caught:
+    with pytest.raises((am.ArgumentError, am.OperandError, am.RangeError), match=message) as caught:
         am.jit(lambda x, y=1.0: x * y, **options)(*args)
     assert "do:" in str(caught.value)
 
@@ -536,6 +691,25 @@ def test_pickling():
             assert not other._compiled
             assert other(*args) == expected
             assert other.tape == compiled.tape
+
+
+@am.jit(static_argnums=1)
+def decorated(x, n):
+    return x * n
+
+
+def test_pickling_a_decorated_function():
+    """Its name leads to the compiled function, as with other functions."""
+    assert pickle.loads(pickle.dumps(decorated)) is decorated
+    assert pickle.loads(pickle.dumps({"f": Squares.f}))["f"] is Squares.f
+    assert copy.deepcopy(decorated)(2.0, 3) == 6.0
+
+
+class Squares:
+    @staticmethod
+    @am.jit
+    def f(x):
+        return x * x
 
 
 def test_threads():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import operator
 import threading
 
 import numpy as np
@@ -15,8 +16,14 @@ from autograd_mini.compile.tracing import Register, collector_paused, is_tracing
 from autograd_mini.core.row import FLAT, TABLE
 from autograd_mini.core.traced import Traced, Unrecorded
 from autograd_mini.errors import OperandError
+from autograd_mini.transforms import trees
+from tests.compile.programs import bits
 
 XS, AN_ARRAY = [1.0, 2.0], np.array([1.0, 2.0])
+
+
+def value_of(tree):
+    return [getattr(number, "data", number) for _, number in trees.numbers(tree)]
 
 
 def a_branch(x):
@@ -74,8 +81,20 @@ def test_an_array_that_is_indexed():
     """NumPy hides the error of an index; it is told all the same, and names `take`."""
     with pytest.raises(am.TraceError, match=r"NumPy array has perhaps been indexed(.|\n)*take\(values, index\)"):
         am.jit(lambda xs, i: xs[i])(AN_ARRAY, 1)
-    with pytest.raises(IndexError, match="list index out of range"):
-        am.jit(lambda xs: xs[7])(XS)
+    for function, args, expression in (
+        (lambda xs, i: xs[i], (AN_ARRAY, AN_ARRAY), "xs[i]"),
+        (lambda x, i: {1: x}[i], (2.0, 1), "{1: x}[i]"),
+        (lambda n: np.zeros(n), (2,), "np.zeros(n)"),
+        (lambda xs, n: xs.reshape(n), (AN_ARRAY, 2), "xs.reshape(n)"),
+    ):
+        with pytest.raises(am.TraceError, match="stands for all numbers") as caught:
+            am.jit(lambda *args: function(*args) * 1.0)(*args)  # noqa: B023
+        assert f"where: {__file__}:{function.__code__.co_firstlineno} " in str(caught.value)
+        assert f": {expression}\n  do:    Write take(values, index)" in str(caught.value)
+    for wrong, error in ((lambda xs: xs[7], IndexError), (lambda xs: {}["a"], KeyError), (lambda xs: xs(), TypeError)):
+        with pytest.raises(error) as caught:
+            am.jit(wrong)(XS)
+        assert not isinstance(caught.value, am.AutogradError)
     assert am.jit(lambda xs, i: am.take(xs, i))(AN_ARRAY, 1) == 2.0
 
 
@@ -116,6 +135,81 @@ def test_conditions():
             for compiled in (am.jit(f), am.jit(f, backend="numpy")):
                 assert compiled(x) == float(expected)
             assert am.jit(f, in_axes=0)([x, x]).tolist() == [float(expected)] * 2
+
+
+def test_integers_between_floats():
+    """An integer that is no float compares exactly, as it does with Python's floats."""
+    largest, smallest = 1.7976931348623157e308, -1.7976931348623157e308
+    points = [-math.inf, smallest, -(2.0**53), 0.0, 2.0**53, 2.0**53 + 2.0, largest, math.inf, math.nan]
+    for n in (2**53 + 1, -(2**53) - 1, 10**400, -(10**400), 2**53, 3):
+        for relate in (operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne):
+            for function in (lambda x: relate(x, n), lambda x: relate(n, x)):  # noqa: B023
+                f = am.jit(lambda x: am.where(function(x), 1.0, 0.0), in_axes=0)  # noqa: B023
+                assert f(points).tolist() == [float(function(x)) for x in points], (n, relate)
+                f = am.jit(lambda x: am.jvp(lambda x: am.where(function(x), x, 0.0), (x,), (1.0,))[1])  # noqa: B023
+                assert [f(x) for x in points] == [float(function(x)) for x in points], (n, relate)
+
+
+@pytest.mark.parametrize("transform", ["value", "gradient", "forward", "forward twice", "forward over reverse"])
+def test_a_number_as_a_condition(transform):
+    """A number is a condition where it is not 0, in every transform; it has no derivative."""
+
+    def f(x, y):
+        return am.where(x * y, am.where(am.maximum(x, 0.0), x * x, y), x * y * y)
+
+    function = {
+        "value": f,
+        "gradient": am.grad(f, (0, 1)),
+        "forward": lambda x, y: am.jvp(f, (x, y), (1.0, y)),
+        "forward twice": lambda x, y: am.jvp(lambda x: am.jvp(f, (x, y), (y, x))[1], (x,), (1.0,)),
+        "forward over reverse": lambda x, y: am.jvp(am.grad(f), (x, y), (1.0, 2.0)),
+    }[transform]
+    compiled = am.jit(function)
+    for x in (-2.0, -0.0, 0.0, 1.5, math.nan):
+        for y in (-0.0, 0.5):
+            assert bits(compiled(x, y)) == bits(function(x, y)), (x, y)
+
+
+def test_conditions_as_numbers():
+    """In arithmetic a condition is 1 or 0, as a bool is; it has no derivative."""
+    for f in (
+        lambda x: (x > 0.0) * x,
+        lambda x: x * (x > 0.0) + (x == x) / 2.0,
+        lambda x: 3.0 - (x <= 1.0) - (x > 0.0) * 2,
+        lambda x: -(x > 0.0) + abs(x < 1.0) + +(x < 1.0) * x,
+        lambda x: am.sum([x > 0.0, x > 1.0, x * 0.5]),
+        lambda x: sum([x > 0.0, x > 1.0]) * x,
+        lambda x: 2.0 ** (x > 0.0) * x,
+        lambda x: (x > 0.0) // 2 + (x > 0.0) % 2 + 5.0 // ((x > 0.0) + 1),
+    ):
+        forward = lambda f: lambda x: am.jvp(f, (x,), (2.0,))  # noqa: B023, E731
+        for transform in (lambda f: f, am.grad, forward, lambda f: am.grad(am.grad(f))):
+            g = transform(f)
+            for x in (-2.0, -0.0, 0.5, 1.0, math.inf, math.nan):
+                assert bits(am.jit(g)(x)) == bits(value_of(g(am.Value(x)))), x
+    for function in (float, int, lambda c: [1.0, 2.0][c], lambda c: range(c), math.exp):
+        with pytest.raises(am.TraceError, match="not known while tracing"):
+            am.jit(lambda x: function(x > 0.0) * x)(1.0)  # noqa: B023
+
+
+def test_data():
+    """The data of a number are a number without a graph: a constant for derivatives, on either side of an operator."""
+    for f in (
+        lambda x: x + x.data * x,
+        lambda x: x.data * x + x * x.data,
+        lambda x: x.data**x - x / x.data,
+        lambda x: am.hypot(x.data, x) * am.maximum(x.data, 2.0 * x, x),
+        lambda x: am.where(x.data > 1.0, x, x.data * x * x),
+        lambda x: am.where(x > x.data, x, am.where(x.data, x, 0.0)) + am.sum([x.data, x, x.data]),
+        lambda x: am.dot([x.data, x], [x, x.data]) * am.exp(x.data),
+        lambda x: x.data,
+        lambda x: am.grad(lambda y: y * y * x)(x.data),
+    ):
+        second = lambda x: am.grad(am.grad(f))(x)  # noqa: B023, E731
+        for g in (am.grad(f), am.value_and_grad(f), second, am.grad(lambda x: am.sum([f(x), x]))):  # noqa: B023
+            for x in (0.5, 3.0):
+                assert bits(am.jit(g)(x)) == bits(g(x)), x
+    assert am.jit(lambda x: x.data)(3.0) == 3.0
 
 
 # -- numbers from outside ----------------------------------------------------------------------------------------------
@@ -177,6 +271,28 @@ def test_numbers_kept_from_a_trace():
     with pytest.raises(OperandError):
         _ = am.Value(1.0) * kept[0]
     assert "Traced" in repr(kept[0])
+
+
+def test_conditions_kept_from_a_trace():
+    """So is a condition, whatever it is joined with; its register must never be taken for one of the new tape."""
+    kept = []
+
+    def keep(x):
+        kept.append(am.sin(x) > 0.0)
+        return x
+
+    am.jit(keep)(1.0)
+    for function in (
+        lambda x: am.where((x > 5.0) & kept[0], x, 7.0),
+        lambda x: am.where((am.sin(x) * 2.0 + am.exp(x) > 5.0) | kept[0], x, 7.0),
+        lambda x: am.where((am.exp(am.cos(x)) * x > 5.0) == kept[0], x, 7.0),
+        lambda x: am.where(kept[0], am.exp(am.exp(am.sin(x))), 7.0),
+        lambda x: am.where(kept[0], 1.0, 7.0) * x,
+        lambda x: am.where(~kept[0], x, 7.0),
+    ):
+        for transform in (lambda f: f, am.grad, lambda f: lambda x: am.jvp(f, (x,), (x,))):
+            with pytest.raises(am.TraceError, match="kept from an earlier trace"):
+                am.jit(transform(function))(6.0)
 
 
 def test_numbers_of_an_outer_trace():

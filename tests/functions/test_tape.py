@@ -117,8 +117,11 @@ def test_a_label_can_be_an_input():
 
 
 def test_delta_is_a_plain_number():
-    """The width of `huber` has no gradient: a `Value` or a traced number is an error that asks for a number."""
+    """The width of `huber` has no gradient: a `Value` is an error that asks for a number; a traced one is nan below 0."""
     with pytest.raises(am.OperandError, match=r"(?s)huber\(delta\) takes a real number, not Value.*Pass its number"):
         am.huber(1.0, 0.0, delta=am.Value(1.0))
-    with pytest.raises(am.OperandError, match=r"(?s)huber\(delta\) takes a real number, not Traced.*NumPy scalar\."):
-        am.jit(am.huber)(1.0, 0.0, 2.0)
+    f = am.jit(am.value_and_grad(am.huber))
+    for delta in (0.5, 2.0):
+        assert f(1.0, 0.0, delta) == am.value_and_grad(am.huber)(1.0, 0.0, delta)
+    for error in (0.0, 1.0, -3.0):
+        assert all(map(math.isnan, [*f(error, 0.0, -1.0), *f(error, 0.0, math.nan)]))
