@@ -199,7 +199,7 @@ def _parser() -> argparse.ArgumentParser:
 
     vectors = commands.add_parser(
         "vectors",
-        help="write inputs that expose mistakes, with the right answers, as data or as a test in Java, C, JavaScript",
+        help="write inputs that expose mistakes, with the right answers, as data or as a test in Java, C or JavaScript",
         description="Write test vectors of functions of this package: inputs in the tails, at kinks and ties, with the "
         "right values and derivatives; or a test in your language, in which you call your own functions.",
     )
