@@ -1,7 +1,7 @@
 """The numbers of a graph when it was recorded, and the gradients of its last sweep, even if the program changed them.
 
-Under provenance `backward()` notes them. Otherwise the operations tell: a leaf that no longer gives their results was
-written since. Not here: how that is shown. Read next: `symbolic`.
+Under provenance `backward()` notes them. Otherwise the operations show it: a leaf that no longer gives their results
+was written since. Not here: how that is shown. Read next: `symbolic`.
 """
 
 from __future__ import annotations
