@@ -32,8 +32,8 @@ CAPTIONS = {
     "gradient of z is a - t: 0.659 - 1, 0.2424 and 0.09857. Drawn by `examples/softmax_derivative.py`.",
     "fold": "Softmax folded, as pictures show calls until `expand=` opens them: one box, with the derivative of each "
     "result by each logit on the arrows, and their closed form below.",
-    "found": "A network 3-4-4-1 written with loops and operators, four samples, no scopes: parts of the same shape that "
-    "use the same leaves are drawn as one part that runs four times, and each neuron is a box.",
+    "found": "A network 3-4-4-1 written with loops and operators, four samples, no scopes: parts of the same shape "
+    "that use the same leaves are drawn as one part that runs four times, and each neuron is a box.",
     "sigmoid": "The logistic function, composed from primitives. The gradient of x is a (1 - a), and no step on the "
     "way loses digits.",
     "tanh": "The hyperbolic tangent, the same way: the gradient of x is 1 - a².",

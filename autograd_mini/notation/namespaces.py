@@ -23,7 +23,7 @@ from autograd_mini.program.source import parsed, site_of
 
 Namespace = Mapping[str, Any]
 
-_MOST = 200_000 # things to search
+_MOST = 200_000  # things to search
 _LONGEST = 20_000  # entries of one list to search
 _DEEPEST = 6
 _NO_CONTAINERS = (str, bytes, int, float, complex, type, ModuleType, FunctionType, type(None))

@@ -27,7 +27,7 @@ from autograd_mini.transforms.trees import Tree
 from autograd_mini.watch.origins import note_derivative, notes_decisions
 
 # The row of a variable that an outer derivative needs. It tells an inner derivative that its answer depends on the
-variable, whatever is behind it; live edges to a leaf would not.
+# variable, whatever is behind it; live edges to a leaf would not.
 _VARIABLE = replace(TABLE["pos"])
 # Rows whose rules have the same form for all numbers.
 _STEADY = frozenset({None, "pos", "add", "sub", "mul", "neg", "div", "exp", "log", "sin", "cos", "sum", "dot"})

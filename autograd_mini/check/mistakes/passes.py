@@ -1,4 +1,4 @@
-"""Mistakes in a whole backward pass: that of a recorded function, with one thing done wrong in it.
+"""Mistakes in a whole backward pass: the pass of a recorded function, with one thing done wrong.
 
 A call of a composition, such as tanh, is one step. Not here: mistakes in a formula (`rows`).
 Read next: `check.mistakes.diagnosis`.
