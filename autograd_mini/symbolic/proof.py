@@ -93,7 +93,7 @@ def prove(
     *,
     assume: Any = None,
 ) -> Proof:
-    """Prove or refute that the gradient of a function equals a claimed closed form, for all inputs.
+    """Prove or refute that the gradient of a function equals a claimed closed form for all inputs.
 
     First it compares both sides with many digits at points: random ones, 0, ±1, ties, tails, the edges of conditions.
     One point that differs refutes the claim. Then it brings both sides to a normal form, branch by branch, in which
@@ -157,7 +157,7 @@ def prove(
         # SymPy has simplified both sides, exp(log(x)) to x for example; floats show where they are defined.
         if any(map(math.isnan, _at(f, arguments, inputs) or ())):
             continue
-        slopes = _at(jacobian(f, by), arguments, inputs)  # None: f does not take such numbers
+        slopes = _at(jacobian(f, by), arguments, inputs)  # None: f does not accept such numbers
         claims = _at(claim, arguments, inputs) if is_function and slopes is not None else None
         example = {str(symbol): float(number) for symbol, number in inputs.items()}
         for index, (derived, expected) in enumerate(zip(results[: 2 * len(pairs) : 2], results[1::2], strict=False)):
