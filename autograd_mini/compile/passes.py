@@ -207,7 +207,7 @@ _NEUTRAL = {"add": "-0.0", "mul": "1.0", "sub": "0.0", "div": "1.0"}
 
 
 def _arms(made: Rewriting, instruction: Instruction) -> int | None:
-    """Compute a function once, of the arm that is taken, if both arms differ in one operand only."""
+    """Compute a function once, on the arm that is taken, if both arms differ in one operand only."""
     condition, *arms = instruction[1]
     (op, one, _), (other_op, other, _) = (made.instructions[arm] for arm in arms)
     if op != other_op or op not in TABLE or op == "where" or len(one) != len(other):
