@@ -890,7 +890,7 @@ def test_the_numbers_stand_for_the_branch_where_the_program_cannot_run_again(ses
     (tmp_path / "input.txt").write_text("4\n")
     program = "import autograd_mini as am\nx = am.Value(float(input()))\ny = x * x if x > 3.0 else -x\ny.backward()\n"
     done = session(program, "set x 2", "q", options=["--input", "input.txt"])
-    assert "   program.py:3: x > 3.0 is False now, not True\n   These numbers stand for the way" in done.stdout
+    assert "   program.py:3: x > 3.0 is False now, not True\n   These numbers hold for the path" in done.stdout
     assert "   x - 2 → y - 12 (gradient said -16)" in done.stdout
     named = session(program.replace("input()", "4"), "set x 2", "p y", "q", target="program.py:y")
     assert "so the program runs again" in named.stdout
@@ -993,7 +993,7 @@ for i in range(2):
     assert "   program.py:7: y.data was 6, and is 1.5 now\n   so the program runs again\ny 1.5\n" in done.stdout
     assert "y = 15, grad 1\n" in done.stdout
     assert done.stdout.count("so the program runs again") == 3
-    assert "the number that you set is not here: the program does not make its leaf, or writes it" in done.stdout
+    assert "the number that you set is missing: the program does not make its leaf, or overwrites it" in done.stdout
     assert "w = 100, grad not yet" in done.stdout
 
 

@@ -82,7 +82,7 @@ def utf16(file: str, line: int, column: int) -> int:
 
 
 def inline(trace: Trace, file: str, sources: Sources) -> list[dict[str, Any]]:
-    """Return what stands at the ends of a file's lines: the nodes that they name, now, and those near to this step."""
+    """Return the texts at the ends of a file's lines: the nodes that they name, now, and those near this step."""
     real, found = os.path.realpath(file), []
     is_early = trace.step.phase == FORWARD
     for (where, line), nodes in trace.written.items():

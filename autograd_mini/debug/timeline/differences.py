@@ -20,7 +20,7 @@ from autograd_mini.watch.boundaries import kink_of
 
 _WORDS = {
     Verdict.PASS: "agrees",
-    Verdict.NOISE: "agrees",  # as far as rounding lets one see
+    Verdict.NOISE: "agrees",  # as far as rounding allows
     Verdict.KINK: "is a choice: the slopes on the left and on the right differ",
     Verdict.FAIL: "differs",
 }

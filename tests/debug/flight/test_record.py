@@ -281,7 +281,7 @@ def test_parameters_that_come_later_are_a_warning(way):
     """A record follows the parameters that the model had when it began; others would be missing in silence."""
     model = network()
     given = model if way != "in a list" else model.parameters()
-    with pytest.warns(UserWarning, match="has got 1 parameter"), am.record(given) as flight:  # noqa: PT031
+    with pytest.warns(UserWarning, match="has gained 1 parameter"), am.record(given) as flight:  # noqa: PT031
         [*train(model, 2)]
         if way == "added":
             model.scale = Value(2.0)
