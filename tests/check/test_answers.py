@@ -72,7 +72,7 @@ def test_results_alone_are_in_the_order_of_the_vectors():
 
 
 def test_a_wrong_column_is_told_by_its_mistake():
-    """Numbers that agree with nothing are what a known mistake makes of them."""
+    """A column that agrees with nothing is recognised by the known mistake that explains it."""
     wrong = "\n".join(f"{point[0]!r} {-TANH.derivative(point)!r}" for point in TANH.points)
     found = read(wrong, TANH)
     assert found.derivative == [-TANH.derivative(point) for point in TANH.points]
@@ -177,7 +177,7 @@ def test_single_precision_printed_with_few_digits(spec):
 
 
 def test_large_numbers_in_single_precision_and_fixed_decimals():
-    """C prints 485165184.000000 for a float: its digits are those of single precision; in double they are wrong."""
+    """C prints 485165184.000000 for a float: these digits are right in single precision and wrong in double."""
     sinh = task_named("sinh")
     points = [x for (x,) in sinh.points if abs(x) < 60.0]
     for factor, is_single, status in ((1.0, True, RIGHT), (1.0 + 2e-8, False, WRONG), (1.0 + 1e-5, True, WRONG)):
@@ -259,7 +259,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def judgements():
-    """What is said about each program; those that wait do so at the same time."""
+    """The answer about each program; programs that wait do so at the same time."""
     with ThreadPoolExecutor(4) as pool:
         return [*pool.map(judged, [program for program, _, _ in CASES])]
 
@@ -273,7 +273,7 @@ def test_a_program_that_answers(case, judgements):
 
 
 def test_a_function_that_overwrites_its_argument():
-    """The program prints the argument after the call; the sentence says what it was and what it is."""
+    """The program prints the argument after the call; the sentence says what it was before and is after."""
     program = (
         "import sys, math\nfor line in sys.stdin:\n    z = [float(x) for x in line.split()]\n    m = max(z)\n"
         "    for i in range(len(z)): z[i] = math.exp(z[i] - m)\n    s = sum(z)\n"
@@ -326,7 +326,7 @@ ASKED = (
     ],
 )  # fmt: skip
 def test_an_answer_is_the_value_the_derivative_or_both(task, answer, status, sentence):
-    """In this order, or with labels; no number is taken for an input, and what the label argument says counts."""
+    """Answers come in this order, or with labels; no number is taken for an input, and the label `argument` counts."""
     found = judged(ASKED.format(answer), task)
     assert sentence in str(found)
     assert found.status == status, str(found)

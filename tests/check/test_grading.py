@@ -237,7 +237,7 @@ def test_lists_engines_and_other_languages(tmp_path, capsys):
     ],
 )
 def test_a_wrong_file_of_tasks(text, sentence, tmp_path):
-    """It is an error that says what may stand there."""
+    """A wrong key or value in the file is an error that says what may stand there."""
     (tmp_path / "tasks.toml").write_text(text)
     with pytest.raises(am.AutogradError) as raised:
         assignments(str(tmp_path / "tasks.toml"))
@@ -306,7 +306,7 @@ def test_a_broken_engine_gets_no_points(engines, tmp_path):
 @pytest.mark.parametrize("text", ["", "\n", "Value: FAIL\n\n", "\n\nValue: FAIL"])
 @pytest.mark.parametrize("verdict", [*Verdict])
 def test_points_for_an_engine_do_not_depend_on_the_text(engines, text, verdict, monkeypatch):
-    """Whatever the report looks like, points are given if the verdict is that it is right, and else not."""
+    """Points depend on the verdict alone, whatever the report looks like."""
     monkeypatch.setattr(child, "examined", lambda *_: child.Result(verdict, text))
     is_right = verdict in (Verdict.PASS, Verdict.KINK)
     for entry in grade(engines, *assignments("engine")):

@@ -102,7 +102,7 @@ def number(x):
 @pytest.mark.parametrize("order", [0, 1, 2, 3])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_as_numbers(name, order):
-    """The value and three derivatives are those of eager mode, to the sign of a zero; also 0 * inf comes of nothing."""
+    """The value and three derivatives are those of eager mode, to the sign of a zero; and nothing gives 0 * inf."""
     f = FUNCTIONS[name]
     for _ in range(order):
         f = am.grad(f)

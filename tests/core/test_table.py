@@ -296,7 +296,7 @@ SPECIAL = [
 
 
 def missing(row):
-    """What is still to be written for a row, each in words: nothing, for the rows of the package."""
+    """What a row still lacks, in words: nothing, for the rows of the package."""
     if row.ulp and row.name not in MEANING:
         yield f"write an oracle for {row.name}: what it means, as a SymPy expression, in MEANING of tests/oracles.py"
     if row.expansion is None and not (hasattr(sympy, row.name) or row.name in symbolic_table._SPELLING):
@@ -571,7 +571,7 @@ def test_a_users_cone_and_kink():
 
 
 def test_a_flat_slope_is_a_float():
-    """0.0 for all purposes but two: no number that it is multiplied by changes it, nor does it change a sum."""
+    """`FLAT` acts as 0.0 with two exceptions: no factor changes it, and it changes no sum."""
     flat = FLAT
     x = am.Value(inf)
     assert (flat, repr(flat), f"{flat:.1f}", -flat) == (0.0, "0.0", "0.0", flat)
