@@ -150,7 +150,7 @@ def test_a_single_term_and_a_gradient_handed_on_too_early(network):
 
 
 def test_a_slope_that_is_right_is_not_explained(network):
-    """A gradient that is off by a little more than rounding diverges; no mistake is named that gives the right one."""
+    """A gradient off by a little more than rounding diverges; no mistake is named that gives the right one."""
     slope = (1.0 - H * H) * (1.0 + 2e-8)
     found = check_trace(network, printed(s=(S, DY + DH * slope)))
     assert "is that of s, in line 4" in str(found)

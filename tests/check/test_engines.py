@@ -219,7 +219,7 @@ def test_the_advice_is_the_right_rule_in_the_words_of_the_engine(op):
     ],
 )
 def test_the_advice_for_a_wrong_number_is_how_to_compute_it(op, wrong, said):
-    """Also where the table of mistakes knows what is wrong, such as a sign or a factor."""
+    """The advice is how to compute it, even where the table of mistakes explains a sign or a factor."""
     assert check_engine(planted(functions={op: wrong})).mistakes[0].correction == said
 
 
@@ -632,7 +632,7 @@ def test_the_command_names_the_mistake(command, tmp_path):
 
 
 def test_the_command_says_right_and_cannot_tell(command):
-    """Exit status 0 for a right engine, found in a module; 2 for a process that ends on its own, or does not end."""
+    """Exit status 0 for a right engine, found in a module; 2 for a process that ends on its own, or never."""
     done = command("autograd_mini.micrograd:Value")
     assert done.returncode == 0
     assert re.fullmatch(r"Value: PASS, \d+ graphs are right\.\n", done.stdout)

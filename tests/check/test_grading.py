@@ -73,7 +73,7 @@ EVERYDAY = {  # one of each kind
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are Linux's")
 def test_forty_submissions(tmp_path):
-    """Every one is graded, though some hang, flood, crash, eat memory, delete their folder or leave children behind."""
+    """All are graded, though some hang, flood, crash, eat memory, delete their folder or leave children behind."""
     folder = tmp_path / "submissions"
     folder.mkdir()
     chosen = [name for name in SUBMISSIONS if name in EVERYDAY or not effort(1, 0)]
@@ -160,7 +160,7 @@ def test_the_command(folder, tmp_path, capsys, monkeypatch):
 
 
 def test_exit_statuses(folder, tmp_path, capsys):
-    """All right is 0, a missing point is 1; whatever keeps a command from judging is 2, in all of them."""
+    """The status is 0 if all is right, 1 for a missing point, 2 if anything keeps the command from judging."""
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "good.py").write_text(GOOD)
     (tmp_path / "tasks.toml").write_text("[[task]")

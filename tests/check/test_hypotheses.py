@@ -395,7 +395,7 @@ def test_every_mistake_is_planted_three_times():
 
 @pytest.mark.parametrize(("name", "df"), LOGITS)
 def test_logits_for_probabilities(name, df):
-    """If df must take the input, the output is no way out: the logits stand where the probabilities belong."""
+    """If df must take the input, passing the output is no excuse: logits stand where probabilities belong."""
     report = am.check_derivative(name, df, argument="input")
     assert report.verdict == "FAIL"
     assert report.mistakes[0].name == "logits"

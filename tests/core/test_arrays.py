@@ -605,7 +605,7 @@ def test_rounding_jumps_are_reported():
     "two", [np.array(2.0), np.array(2), np.float32(2.0), np.int8(2), np.float16(2), np.longdouble(2)]
 )
 def test_zero_dimensional_arrays_are_numbers(two):
-    """Wherever a number may stand: leaves, operators, functions, gradients, settings, arguments of transforms."""
+    """They work wherever a number does: leaves, operators, functions, gradients, settings, arguments of transforms."""
     v = Value(two)
     assert type(v.data) is float
     for result in (v * two, two * v, v + two, two - v, v / two, two**v, v**two, v // two, two % v, am.pow(v, two),

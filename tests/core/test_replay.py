@@ -99,7 +99,7 @@ DECISIONS = {  # a program that goes another way at the second pair of numbers
 
 @pytest.mark.parametrize("name", DECISIONS)
 def test_every_decision_is_found(name):
-    """Also where the result does not lead to what was compared; the replay alone would be wrong in silence."""
+    """Decisions count even where the result does not lead to the comparison; a replay alone would be silently wrong."""
     f, here, there = DECISIONS[name]
     with am.provenance():
         leaves = [Value(number) for number in here]

@@ -471,7 +471,7 @@ def test_a_cell_of_a_notebook_runs_again():
 
 
 def test_wrong_primitives_say_so():
-    """A rule of another number of operands, a function without `return`, a whole number; defaults are filled in."""
+    """A wrong number of operands or a missing `return` is an error; an int becomes a float; defaults are filled in."""
     with pytest.raises(am.ArgumentError, match="takes 2 operands, so its rule must take 3 arguments"):
         am.primitive("test_short", lambda a, b: a * b, lambda y, a: (1.0,))
     try:

@@ -277,7 +277,7 @@ READS = LOOP.replace("x = Value(1.0)", "x = Value(float(input()))") + "print('re
     ],
 )
 def test_a_program_may_not_read_the_pipe_that_commands_come_from(session, reads):
-    """It would read commands; they stay whole, nothing ends well, and two ways out are told."""
+    """A program must not read the commands: they stay whole, it ends with an error, and two ways out are named."""
     for program in (f"x = 1\n{reads}\n" + LOOP, f"x = 1\ntry:\n    {reads}\nexcept Exception:\n    pass\n" + LOOP):
         done = session(program, "2", "1", "n", "q")
         assert (done.returncode, done.stdout) == (2, "")
@@ -372,7 +372,7 @@ def test_the_end_is_said_where_the_session_was(session):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes can be forked")
 def test_processes_that_the_program_forks_are_not_stopped(session):
-    """Nobody can talk to two debuggers at once."""
+    """A forked process does not stop, because you cannot talk to two debuggers at the same time."""
     fork = "import os\nchild = os.fork()\n" + LOOP + "if not child:\n    os._exit(0)\nos.waitpid(child, 0)\n"
     done = session(fork, *"cccccc")
     assert (done.returncode, done.stderr) == (0, "")
@@ -527,7 +527,7 @@ am.sum(losses).backward()
 @pytest.mark.parametrize("place", ["6", "7", "cross_entropy", "Layer1"])
 @pytest.mark.parametrize("back", [False, True])
 def test_a_line_that_calls_something_of_the_package_stops_once_for_each_call(session, place, back):
-    """Though it is many nodes, and many contributions; the same for entering a scope."""
+    """A line counts one hit, however many nodes and contributions it has; so does entering a scope."""
     moves = ["jump end", *["rc"] * 2] if back else ["c", "c"]
     done = session(LAYERS, f"b {place}", *moves, "b", "q")
     line = {"cross_entropy": "7", "Layer1": "6"}.get(place, place)
@@ -584,7 +584,7 @@ def test_motions_can_be_repeated(shell):
 
 
 def test_what_a_leaf_holds_from_before_is_told(session):
-    """Who forgets to set gradients to zero sees it here."""
+    """A program that forgets to set gradients to zero shows it here."""
     program = "import autograd_mini as am\nx = am.Value(2.0)\nfor _ in range(2):\n    y = x * x\n    y.backward()\n"
     out = session(program, "c", "c", "c", "q").stdout
     assert "holds" not in out.partition("call 2")[0]
@@ -696,7 +696,7 @@ def test_pictures_have_the_gradients_of_the_moment(shell, position):
 
 
 def test_of_an_operation_with_thousands_of_operands_a_few_are_looked_at(monkeypatch):
-    """What a stop costs to show does not grow with what it hides."""
+    """The cost of a stop does not grow with what it hides."""
     output = io.StringIO()
     inner = terminal.Shell(stdin=io.StringIO(), stdout=output)
     x = Value(1.0, name="x")
@@ -886,7 +886,7 @@ def test_a_set_in_training_counts_from_there(branches):
 
 
 def test_the_numbers_stand_for_the_branch_where_the_program_cannot_run_again(session, tmp_path):
-    """If it reads a file, or is inside `shell(v)`: nothing is wrong in silence."""
+    """A program that reads a file, or is inside `shell(v)`, cannot run again, and nothing is silently wrong."""
     (tmp_path / "input.txt").write_text("4\n")
     program = "import autograd_mini as am\nx = am.Value(float(input()))\ny = x * x if x > 3.0 else -x\ny.backward()\n"
     done = session(program, "set x 2", "q", options=["--input", "input.txt"])
@@ -921,7 +921,7 @@ y.backward()
 
 
 def test_what_is_not_a_node_is_named(session):
-    """A number of the program that is no node cannot be set; relu of nan is no `if` of the program."""
+    """A number of the program that is not a node cannot be set; relu of nan is not an `if` of the program."""
     program = """
 import autograd_mini as am
 k, x = 3, am.Value(2.0)
@@ -954,7 +954,7 @@ if x < 3.0:
 
 
 def test_a_program_that_does_not_repeat_itself_is_told(session):
-    """The leaves whose numbers are others than before, though nobody set them; chance begins in the same way."""
+    """Leaves whose numbers changed without being set are named; random numbers start in the same way."""
     program = """
 import os, random
 import autograd_mini as am
@@ -1122,7 +1122,7 @@ def test_colours_on_a_terminal_unless_unwanted(typed):
 
 @on_a_terminal
 def test_at_a_terminal_program_and_debugger_take_turns(typed, tmp_path):
-    """What is typed goes to whoever asks."""
+    """What you type goes to the reader whose turn it is."""
     (tmp_path / "reads.py").write_text(READS.replace("input()", "input('number? ')"))
     child = typed(sys.executable, "-m", "autograd_mini", "debug", "reads.py", prompt="number[?] ")
     assert "step" in ask(child, "4")
@@ -1332,7 +1332,7 @@ def test_rule_writes_the_local_derivatives_as_formulas(shell):
 
 
 def test_rule_of_an_operation_of_the_users_says_that_it_has_none():
-    """Its slope is told all the same."""
+    """Its slope is still shown."""
     cube = am.primitive("cubed_by_math", lambda x: x**3, lambda y, x: (3.0 * float(x) ** 2,), check=False)
     output = io.StringIO()
     x = Value(2.0, name="x")

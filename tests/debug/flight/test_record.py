@@ -109,7 +109,7 @@ def cube():
 
 
 def test_losses_of_every_kind_step_to_the_same_bits(cube):
-    """Softmax, cross-entropy, an operation of one's own, a `where` of the user, a seed, and a leaf made on the way."""
+    """Softmax, cross-entropy, a user's operation, a user's `where`, a seed, and a leaf made on the way."""
     w = [Value(0.3), Value(-0.2), Value(1.5)]
     with am.record(w) as flight:
         for step in range(12):
@@ -142,7 +142,7 @@ def test_each_call_counts_alone():
 
 
 def test_a_pass_whose_numbers_were_changed_says_so():
-    """A leaf that is written between the computation and `backward()` makes the pass unknown, which is an error."""
+    """A leaf that is written between the computation and `backward()` makes the pass unknown, and `trace` raises."""
     w = Value(2.0, name="w")
     with am.record([w]) as flight:
         loss = w * w * w
@@ -278,7 +278,7 @@ def test_models_of_all_kinds():
 
 @pytest.mark.parametrize("way", ["added", "replaced", "in a list"])
 def test_parameters_that_come_later_are_a_warning(way):
-    """A record follows the parameters that the model had when it began; others would be missing in silence."""
+    """A record follows the parameters that the model had when it began; others would be silently missing."""
     model = network()
     given = model if way != "in a list" else model.parameters()
     with pytest.warns(UserWarning, match="has gained 1 parameter"), am.record(given) as flight:  # noqa: PT031
