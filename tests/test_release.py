@@ -87,7 +87,7 @@ def test_a_checkout_that_is_not_installed_has_its_version(monkeypatch, tmp_path)
 
 
 def test_extras_install_what_something_imports():
-    """Nothing is installed for a feature that is not there."""
+    """No extra exists for a feature that does not."""
     assert set(EXTRAS) == {"symbolic", "plot", "jit", "all", "test", "dev"}
     assert {*packages(EXTRAS["all"])} == {"sympy", "mpmath", "matplotlib", "numpy"}
     assert {*packages(EXTRAS["all"])} <= foreign("autograd_mini", "examples", "visualizations")

@@ -1369,7 +1369,7 @@ def test_a_call_is_folded_and_one_motion(folded, tmp_path, visit):
 
 @in_browser
 def test_a_folded_call_has_its_own_derivative_and_closed_form(folded, tmp_path, visit):
-    """What it hands on is the sum over its results, as in the trace; the rule is the closed form with its numbers."""
+    """A call hands on the sum over its results, as in the trace; the rule is the closed form with its numbers."""
     trace = folded
     shown = visit(debug.page(trace, tmp_path / "page.html"))
     (call,) = [call for call in trace.calls.values() if call.name == "tanh"]

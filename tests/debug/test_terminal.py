@@ -1279,7 +1279,7 @@ y.backward()
 
 
 def test_plain_pdb_finds_readable_code(tmp_path):
-    """Who steps into backward() finds the chain rule, with the contribution in local variables of good names."""
+    """Stepping into backward() leads to the chain rule, with the contribution in well-named local variables."""
     (tmp_path / "program.py").write_text(PDB)
     source = (Path(am.__file__).parent / "core" / "sweep.py").read_text().splitlines()
     step = "contribution, before = adjoint * dleft, adjoints[operand]"

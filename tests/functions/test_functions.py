@@ -309,7 +309,7 @@ def test_losses():
 
 
 def test_a_value_among_the_operands_gives_a_value():
-    """Also where the result does not depend on it: the next backward() must not fail for some data only."""
+    """The result is a Value even where it does not depend on one: backward() must not fail for some data only."""
     v = Value(2.0)
     for result in (
         am.nll([v, 1.0], 1), am.nll([1.0, v], [0, 0]), am.cross_entropy([1.0, v], [0, 0]), am.elu(3.0, v),

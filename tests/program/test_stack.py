@@ -37,7 +37,7 @@ def holder(*blocks):
 
 
 def held(*blocks):
-    """Such a generator, which has entered them."""
+    """A generator that has entered these blocks."""
     generator = holder(*blocks)
     next(generator)
     return generator
@@ -77,7 +77,7 @@ async def _close(generator):
 
 @pytest.fixture(params=END)
 def end(request):
-    """A way in which a generator ends."""
+    """One way in which a generator ends."""
     return END[request.param]
 
 

@@ -200,7 +200,7 @@ def test_what_is_no_unit():
 
 
 def test_weight_decay_and_hidden_relus():
-    """Death is seen although the loss has weights in it; a relu that is open behind closed ones is not called dead."""
+    """A death is seen although the loss contains weights; a relu that is open behind closed ones is not called dead."""
     w = Value(-1.0, name="w")
     with am.record([w]) as flight:
         for _ in range(6):

@@ -188,7 +188,7 @@ def test_old_graphs_are_freed():
 
 
 def test_other_models_do_not_count():
-    """A `backward()` that reaches no parameter of the model is none of its steps; two records each see their own."""
+    """A `backward()` that reaches no parameter of the model is not a step; two records each see their own."""
     one, other = network(), network("relu")
     with am.record(one) as first, am.record(other) as second, am.record([one, other]) as both:
         for _ in train(one, 3):
@@ -263,7 +263,7 @@ def test_what_is_no_model(model):
 
 
 def test_models_of_all_kinds():
-    """A module, a value, lists and dicts in any nesting; not computed values, not nothing, not a folder that is not."""
+    """It takes a module, a value, nested lists and dicts; not computed values, nothing at all, or a missing folder."""
     w, b = Value(1.0), Value(2.0, name="bias")
     assert am.record({"w": [[w, w]], "b": b}).result.names == ["w[0][0]", "bias"]
     assert am.record(iter([w, b])).result.names == ["parameters[0]", "bias"]
