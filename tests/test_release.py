@@ -49,7 +49,7 @@ def imported(*folders):
 
 
 def foreign(*folders):
-    """Those of them that have to be installed."""
+    """Those of them that must be installed."""
     return (
         {name.lower() for name in imported(*folders)}
         - {*sys.stdlib_module_names}

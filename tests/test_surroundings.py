@@ -58,7 +58,7 @@ def sentence(done, text, status=1):
     "command", ["demo --steps 2", "demo --help", "prove softmax-cross-entropy", "draw ü×.py", "debug ü×.py", "doctor"]
 )
 def test_every_command_prints_in_every_encoding(shell, tmp_path, command, encoding):
-    """What cannot be written is spelt: ∂ is d, δ is delta; nothing dies of it, also not the program that is run."""
+    """Letters that cannot be written are spelt out: ∂ is d, δ is delta; nothing fails, not even the user's program."""
     (tmp_path / "ü×.py").write_text(PROGRAM + "print('∂')\n", encoding="utf-8")
     done = shell(f"printf 'n\\nc\\nc\\n' | am {command}", PYTHONIOENCODING=encoding, PYTHONUTF8="1")
     assert done.returncode == 0, done.stderr

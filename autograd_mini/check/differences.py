@@ -134,7 +134,7 @@ def _with_rounding(estimate: Estimate, largest: float) -> Estimate:
 
 
 def by_operand(function: Callable[..., float], numbers: Sequence[float], place: int) -> Estimate:
-    """Return the slope of a function of several numbers in one of them."""
+    """Return the slope of a function of several numbers with respect to one of them."""
     before, after = numbers[:place], numbers[place + 1 :]
     return differentiate(lambda x: float(function(*before, x, *after)), numbers[place])
 

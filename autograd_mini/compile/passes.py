@@ -24,7 +24,7 @@ class Pass(NamedTuple):
     Attributes:
         name: what it does, in a word or two.
         exact: whether every result keeps its bits, also zeros, infinities and nan.
-        witness: an expression that it changes, and what it makes of it.
+        witness: an expression that it changes, and the result.
         ops: the operations that it looks at; empty for all that have operands.
         rewrite: for an instruction with new operands: the register that replaces it, or None to keep it.
         needs: operations, one of which has to compute an operand; empty for any operands.

@@ -49,7 +49,7 @@ class Snapshot:
         return operand if type(operand) is float else self._noted.get(operand, operand.data)
 
     def _found(self, order: Iterable[Value]) -> dict[Value, float | None]:
-        """Find the leaves that the operations contradict, with the recorded number if it can be told."""
+        """Find the leaves that the operations contradict, with the recorded number if it can be recovered."""
         told: dict[Value, float] = {}
         vouched: set[Value] = set()
         doubts: list[list[Value]] = []

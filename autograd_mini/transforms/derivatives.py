@@ -122,7 +122,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
 
 
 def jacobian(f: Function, argnums: Argnums = 0, has_aux: bool = False, *, sparse: bool = False) -> Function:
-    """Return the function that computes the derivative of every number f returns by every number of its argument.
+    """Return the function that computes the derivatives of all numbers f returns with respect to all input numbers.
 
     f is recorded once, and the graph shows which outputs depend on which inputs. Rows (sweeps backwards) or columns
     (passes forwards) that do not overlap are computed together, whichever needs fewer.

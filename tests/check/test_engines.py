@@ -397,7 +397,7 @@ def test_a_missing_operator_is_not_wrong():
 
 
 def test_what_raises_in_backward_is_no_missing_operation():
-    """A gradient that begins as None, and an operation whose backward step fails, are told as what they are."""
+    """A gradient that begins as None, and an operation whose backward step fails, are reported as such."""
 
     class Unset(engines.Value):
         def __init__(self, data, edges=(), op=""):

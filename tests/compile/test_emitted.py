@@ -314,7 +314,7 @@ def network_example(inputs, hidden, outputs):
 @given(st.integers(0, 10**9))
 @settings(max_examples=effort(60, 3000), deadline=None)
 def test_networks_keep_bits(seed):
-    """Loops inside of loops have the bits of the tape."""
+    """Loops inside loops have the bits of the tape."""
     rng = random.Random(seed)
     sizes = [rng.choice([1, 2, 3, 3, 4, 5]) for _ in range(3)]
     code = emit(network_program(rng, *sizes), *network_example(*sizes))

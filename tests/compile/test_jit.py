@@ -318,7 +318,7 @@ def test_a_module_with_a_static_argument():
 
 
 def test_static_arguments():
-    """A static argument is compiled for anew at each value; equal numbers of another type or sign are others."""
+    """Each value of a static argument is compiled separately; equal numbers of another type or sign differ."""
     power = am.jit(lambda x, n: x**n, static_argnums=1)
     assert [power(3.0, n) for n in (0, 1, 2, 2)] == [1.0, 3.0, 9.0, 9.0]
     assert len(power._compiled) == 3

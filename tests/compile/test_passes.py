@@ -62,7 +62,7 @@ EVERYWHERE = [*itertools.product(SPECIAL, repeat=3)]
 
 @pytest.mark.parametrize("one", PASSES, ids=lambda one: one.name)
 def test_the_witness(one):
-    """Each pass makes of its witness what it says, and counts it; only exact ones run by default."""
+    """Each pass turns its witness into the stated result, and counts it; only exact ones run by default."""
     before, expected = (without_dead_code(tape_of(expression)) for expression in one.witness)
     rewriting = Rewriting([one])
     found = without_dead_code(rewriting.run(before))

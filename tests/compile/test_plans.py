@@ -106,7 +106,7 @@ def test_functions_of_shared_vectors():
 
 
 def test_rows_are_used_again():
-    """The rows of registers that are not read any more go to others, whatever their number."""
+    """The rows of registers that are no longer read go to others, whatever their number."""
 
     def chain(xs):
         for i in range(200):

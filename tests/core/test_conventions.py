@@ -610,7 +610,7 @@ def test_c7_what_a_value_takes():
 
 
 def test_c8_the_same_bits_for_numbers_values_and_dual_numbers():
-    """+ - * / sqrt neg abs max min select and the order of operations are those of floats, whoever computes."""
+    """+ - * / sqrt neg abs max min select and the order of operations equal those of floats in every interpreter."""
     numbers = [0.1, -0.3, 1e-310, 7.0, -0.0, 1e300]
     programs = [
         lambda a, b, c: a + b * c - a / (b + 1.5),

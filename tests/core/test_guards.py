@@ -200,7 +200,7 @@ def test_in_formulas():
 
 
 def test_the_arms_of_one_condition_are_a_whole():
-    """What comes from both arms of a `where` needs no guard any more."""
+    """A slope that comes from both arms of a `where` no longer needs a guard."""
     (x,) = inputs(1)
     y = am.where(x > 0.0, 2.0 * x, 3.0 * x)
     assert [type(partial) for partial in y.partials[1:]] == [Guarded, Guarded]

@@ -190,7 +190,7 @@ def test_a_generator_keeps_its_block_open_while_it_waits():
 
 
 def test_a_program_under_the_debugger_stops_as_before(tmp_path):
-    """Both are told of `backward()`."""
+    """Both the block and the debugger see each `backward()`."""
     program = tmp_path / "program.py"
     program.write_text(
         "import autograd_mini as am\nx = am.Value(3.0)\nwith am.backprop() as shown:\n    (x * x).backward()\n"

@@ -262,7 +262,7 @@ def test_a_breakpoint_of_the_console_stops_the_editor(client, program):  # noqa:
 
 
 def test_what_the_console_clears_the_editor_forgets(client, program):  # noqa: F811
-    """Its mark in the margin goes, and the editor is told of a new expression to watch."""
+    """Its mark in the margin disappears, and the editor learns about a new expression to watch."""
     client.ask("initialize", adapterID="test", supportsInvalidatedEvent=True)
     client.ask("launch", program=program(CHAIN))
     (asked,) = client.ask("setFunctionBreakpoints", breakpoints=[{"name": "mul"}])["body"]["breakpoints"]

@@ -1078,7 +1078,7 @@ def test_an_editor_that_opens_no_terminal_says_why(client, program):
 
 
 def test_without_terminals_the_program_runs_without_input(client, program):
-    """It is told; and the reason for the program's error is there, too."""
+    """The editor hears that there is no terminal, and the reason for the program's error."""
     client.launch(program(ASKING), console="integratedTerminal")
     assert client.event("exited") == {"exitCode": 1}
     client.event("terminated")
@@ -1627,7 +1627,7 @@ def test_a_silent_connection_keeps_nobody_waiting(program):
 
 @pytest.mark.parametrize("drip", [False, True])
 def test_who_does_not_launch_in_time_is_sent_away(monkeypatch, program, drip):
-    """However often something comes; who has launched may take all time."""
+    """However often it sends something; a client that has launched may take its time."""
     monkeypatch.setattr(dap, "_PATIENCE", 0.5)
     with door() as (port, token), guest(port) as client:
         client.launch(program(CHAIN), token=token)

@@ -537,7 +537,7 @@ def test_a_line_that_calls_something_of_the_package_stops_once_for_each_call(ses
 
 @pytest.mark.parametrize("back", [False, True])
 def test_a_scope_is_entered_from_both_sides(back):
-    """Forwards at its first node of the sweep, backwards at its last: one comes from a node outside."""
+    """Forwards at its first node of the sweep, backwards at its last: both times coming from a node outside."""
     loss = am.cross_entropy(am.nn.MLP(2, [2, 2], seed=1)([1.0, 2.0]), 0)
     trace = debug.trace(loss)
     trace.seek(len(trace) - 1 if back else trace.start)

@@ -88,7 +88,7 @@ def test_a_place_without_source_has_no_lines(recorded):
 
 
 def test_library_frames_are_skipped(recorded):
-    """What the package does inside of softmax, and what functools does, shows as the user's call."""
+    """Work of the package inside softmax, and of functools, shows as the user's call."""
     program = "import functools, operator\nxs = [Value(1.0), Value(2.0)]\n"
     program += "a = am.softmax(xs)[0]\nb = functools.reduce(operator.mul, xs)\n"
     variables = recorded(program)

@@ -1,4 +1,4 @@
-"""Pictures in a browser: text stays in its cell; the page opens scopes, moves, searches, and runs nobody's code."""
+"""Pictures in a browser: text stays in its cell; the page opens scopes, moves, searches, and runs no foreign code."""
 
 from __future__ import annotations
 

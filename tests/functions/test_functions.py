@@ -87,7 +87,7 @@ def test_cross_entropy_gradient_is_the_closed_form(zs, kind, data):
 
 
 def test_the_right_class_keeps_its_digits():
-    """Where a is nearly 1, a - t is a rounding error as a formula; what falls out is right to the last digits."""
+    """Where a is nearly 1, a - t is a rounding error as a formula; the gradient is right to the last digits."""
     z = [Value(40.0), Value(0.0)]
     am.cross_entropy(z, 0).backward()
     assert z[0].grad == pytest.approx(-math.exp(-40.0), rel=1e-15)

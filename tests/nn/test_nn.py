@@ -152,7 +152,7 @@ def test_custom_modules():
 
 
 def test_shared_nested_and_computed():
-    """Shared parameters train once; dicts and cycles are looked into; results kept in attributes are no parameters."""
+    """Shared parameters train once; dicts and cycles are searched; results kept in attributes are not parameters."""
 
     class Tied(nn.Module):
         def __init__(self):

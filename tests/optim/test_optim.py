@@ -143,7 +143,7 @@ def test_steps_do_not_depend_on_the_size_of_gradients(name, size):
 @each
 @pytest.mark.parametrize("gradient", [math.nan, math.inf, -math.inf])
 def test_nonfinite_gradients(name, options, gradient):
-    """After a gradient that is nan or infinite a parameter is what PyTorch makes of it."""
+    """After a gradient that is nan or infinite, a parameter has the number that PyTorch gives it."""
     import torch
 
     p, q = Value(1.0), torch.tensor(1.0, dtype=torch.float64, requires_grad=True)

@@ -123,7 +123,7 @@ def test_f_runs_once():
 
 
 def test_a_leaf_written_in_between_is_noticed():
-    """Second partials come from the numbers of the operands, so they have to be those that were recorded."""
+    """Second partials come from the numbers of the operands, so these must be the recorded ones."""
     w = []
 
     def f(x):

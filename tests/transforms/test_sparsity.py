@@ -68,7 +68,7 @@ def dense(x):
 
 @pytest.mark.parametrize(("f", "most"), [(chain, 3), (arrow, 2), (separable, 1), (dense, 30)])
 def test_hessians_cost_few_products(f, most):
-    """A chain, an arrow, separate variables, everything with everything: a sweep, and so many products with vectors."""
+    """A chain, an arrow, separate variables, a full matrix: one sweep, and the stated number of vector products."""
     x = [0.1 + 0.01 * i for i in range(30)]
     gradient = am.grad(f)
     expected = [am.grad(lambda y, i=i: gradient(y)[i])(x) for i in range(30)]

@@ -252,7 +252,7 @@ def test_the_graph_is_the_same():
 
 
 def test_one_place_is_listed_once():
-    """Whatever the interpreter makes of the instruction while it runs again and again."""
+    """One entry per place, however the interpreter specialises the instruction while it runs again and again."""
     with am.kinks() as report:
         for _ in range(100):
             abs(Value(0.0))

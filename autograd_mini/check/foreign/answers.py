@@ -101,7 +101,7 @@ def _digits(word: str) -> int:
 def _unit(word: str) -> float:
     """Return what 1 in the last digit of a number means."""
     mantissa, _, exponent = word.lower().partition("e")
-    return float(f"1e{int(exponent or 0) - len(mantissa.partition('.')[2])}")  # 0 or inf if it is no float
+    return float(f"1e{int(exponent or 0) - len(mantissa.partition('.')[2])}")  # 0 or inf if it is not a float
 
 
 # -- answers -----------------------------------------------------------------------------------------------------------

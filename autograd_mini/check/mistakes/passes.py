@@ -101,7 +101,7 @@ def _pass(root: Any, leaves: Sequence[Value]) -> Pass:
 
 
 Wrong = Callable[[Pass], Numbers]
-Row = Callable[..., Mistake]  # of name, sentence, correction, what comes of it, and whether nodes need the same numbers
+Row = Callable[..., Mistake]  # of name, sentence, correction, its gradient, and whether nodes need the same numbers
 
 
 def mistakes_in_passes(cases: Sequence[Case]) -> Iterator[Mistake]:

@@ -99,7 +99,7 @@ class Plan:
         return sorted(needed)
 
     def _groups(self, kept: Collection[int]) -> list[Group]:
-        """What one call computes, in an order in which it can be computed; shared registers come first.
+        """The groups, each for one call, in an order in which they can be computed; shared registers come first.
 
         Shared registers of a level that do the same are a group. A strip is long, so that it would take longer to
         gather rows than to call NumPy once more: there the operands have to come from the same groups, too.

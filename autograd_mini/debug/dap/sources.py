@@ -111,7 +111,7 @@ class Graph:
         self._number = 0
 
     def page(self, trace: Trace, known: object, is_dark: bool) -> Callable[[], dict[str, Any]]:
-        """Return what answers with the number of the page and the step, and with its text unless the number is known.
+        """Return a function that gives the number of the page, the step, and the text unless the number is known.
 
         The answer may take seconds; others may move in the trace meanwhile.
         """

@@ -50,7 +50,7 @@ class Retaken:
     # -- one node ------------------------------------------------------------------------------------------------------
 
     def _behind(self, node: Value) -> tuple[tuple[Any, ...], Decision | None]:
-        """Return what a node is made from: the arguments of its call, if it is a result of one, or its operands."""
+        """Return the inputs of a node: the arguments of its call, if it is a result of one, or its operands."""
         if (scope := self._call_of(node)) is not None:
             return () if scope in self._results else _nodes(scope), None
         return behind(node)
