@@ -159,7 +159,7 @@ def _parser() -> argparse.ArgumentParser:
         help="judge the Value class of your own engine, and name its mistake",
         description="Build small graphs with a Value class of your own, compare its numbers and gradients, and name "
         "the mistake with the smallest graph that shows it. The class runs in a process of its own, with your rights. "
-        "The exit status is 0 if it is right, 1 if it is wrong, and 2 if that cannot be told.",
+        "The exit status is 0 if it is right, 1 if it is wrong, and 2 if the command cannot tell.",
     )
     engine.add_argument("target", metavar="FILE.py:CLASS", help="the class; or MODULE:CLASS")
     engine.add_argument("-o", "--output", type=_svg, metavar="FILE.svg", help="draw the smallest graph that went wrong")
@@ -199,7 +199,7 @@ def _parser() -> argparse.ArgumentParser:
 
     vectors = commands.add_parser(
         "vectors",
-        help="write inputs that expose mistakes, with the right answers, as data or as a test in Java, C, JavaScript",
+        help="write inputs that expose mistakes, with the right answers, as data or as a test in Java, C or JavaScript",
         description="Write test vectors of functions of this package: inputs in the tails, at kinks and ties, with the "
         "right values and derivatives; or a test in your language, in which you call your own functions.",
     )
@@ -213,7 +213,7 @@ def _parser() -> argparse.ArgumentParser:
         help="judge what your own code in any language computes, and name the mistake",
         description="Judge values and derivatives that your own program has computed, and name the mistake; or, with a "
         "script that does the same computation with Values, find the first intermediate number that is wrong. The exit "
-        "status is 0 if all is right, 1 if something is wrong, 2 if it cannot be told.",
+        "status is 0 if all is right, 1 if something is wrong, 2 if it cannot tell.",
     )
     what = "a function, such as softmax; or your script with the same computation, and the variable to differentiate"
     check.add_argument("task", metavar="TASK|SCRIPT.py[:NAME]", help=what)

@@ -37,7 +37,7 @@ _PACKAGES = {  # what each is for, and how to install it; a test compares them w
     "scipy": ("sparse matrices as results", "pip install scipy"),
 }
 _SECRET = "AUTOGRAD_MINI_DAP_TOKEN"
-Rows = Iterator[tuple[str, str]]  # a subject, and what is to be said about it
+Rows = Iterator[tuple[str, str]]  # a subject, and what there is to say about it
 
 
 def report() -> str:
@@ -131,7 +131,7 @@ def _advice() -> str:
 
 
 def _lacking() -> str:
-    """Return the sentences about what a compilation would lack here, with a space at the end of each."""
+    """Return a sentence for each thing a compilation would lack here, with a space at the end of each."""
     if os.name == "nt":
         return "Install Microsoft's C++ Build Tools, unless you have them. "
     compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]

@@ -34,7 +34,7 @@ from autograd_mini.program.stack import Scope, recording
 
 _DOT, _WHERE = TABLE["dot"], TABLE["where"]
 
-implementation: Final = "python" if native is None else "native"  # which text of the inner loop runs
+implementation: Final = "python" if native is None else "native"  # which version of the inner loop runs
 
 
 class Value(Cell, Copied):
@@ -184,7 +184,7 @@ def _accumulate(root: Any, seed: float) -> None:
 
 
 def _gradients(leaves: Iterable[Any]) -> Iterator[Any]:
-    """Those of now, to see whether one is replaced; in digits where C puts them into new boxes each time."""
+    """The current gradients, to see whether one is replaced; as text if C makes a new float at each look."""
     gradients = map(operator.attrgetter("_grad"), leaves)
     return map(repr, gradients) if native else gradients
 

@@ -1,6 +1,6 @@
 """Running the user's program as Python would, to look at its graph.
 
-Not here: the use of the graph (a command of `cli`, or a window of `debug`). Read next: `cli`.
+Not here: what is done with the graph (a command of `cli`, or a window of `debug`). Read next: `cli`.
 """
 
 from __future__ import annotations

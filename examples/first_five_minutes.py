@@ -1,4 +1,4 @@
-"""The first five minutes: numbers that remember how they were computed, and what backward() makes of it."""
+"""The first five minutes: numbers that remember how they were computed, and what backward() does with them."""
 
 import autograd_mini as am
 

@@ -1,4 +1,4 @@
-"""Record a training run, and write a page of it: open training.html in a browser, click a step, and go through it."""
+"""Record a training run, and write a page of it: open training.html in a browser, click a step, and step through it."""
 
 import autograd_mini as am
 

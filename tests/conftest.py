@@ -28,12 +28,12 @@ settings.load_profile("steady")
 
 
 def pytest_addoption(parser):
-    """What is tried in CI beside what everybody waits for."""
+    """Add the option for tests that only CI waits for."""
     parser.addoption("--exhaustive", action="store_true", help="try many more points, examples and rounds")
 
 
 def pytest_configure(config):
-    """The choice is made before any test is imported: decorators read it."""
+    """Choose before any test is imported, because decorators read the choice."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a script; who is started inherits it
         signal.signal(signal.SIGINT, signal.default_int_handler)
     effort.exhaustive = config.getoption("--exhaustive")
@@ -43,7 +43,7 @@ def pytest_configure(config):
 
 
 def pytest_report_header(config):
-    """Which engine the tests are about to run on."""
+    """Say which engine the tests are about to run on."""
     return f"autograd_mini: {engine.implementation}, {accelerator.why_not or accelerator.native.__file__}"
 
 

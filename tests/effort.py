@@ -1,4 +1,4 @@
-"""How much a test tries: every day little enough to wait for it, with `pytest --exhaustive` as much as makes sense."""
+"""How much a test tries: little enough to wait for every day, as much as makes sense with `pytest --exhaustive`."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def main(tests: list[str]) -> int:
         print(shlex.join(command), flush=True)
         subprocess.run(command, check=True)
         environment = {name: value for name, value in os.environ.items() if name != "AUTOGRAD_MINI_PURE"} | {
-            # The watch has to be there before Python; without C++'s library it cannot follow the errors of SciPy.
+            # The watch must be loaded before Python; without C++'s library it cannot follow the errors of SciPy.
             "LD_PRELOAD": " ".join(_library(compiler, name) for name in ("libasan.so", "libstdc++.so")),
             # Python keeps what it has made for its whole life; a test asks for more memory than there is.
             "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:handle_segv=1",

@@ -62,7 +62,7 @@ def total(names: list[str] | tuple[str, ...]) -> int:
 
 
 def table() -> str:
-    """One row per module, then one per budget; `over` marks what is longer than it should be."""
+    """One row per module, then one per budget; `over` marks those that are too long."""
     modules = lines()
     rows = [f"{'':46}{'lines':>7}{'today':>8}{'aim':>8}"]
     for names, budget in BUDGETS.items():

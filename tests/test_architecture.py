@@ -82,7 +82,7 @@ def test_arrows_between_rooms_point_one_way():
 
 
 def test_modules_form_no_circle():
-    """Nor does one module in a room lead back to itself."""
+    """The modules of a room do not import each other in a circle."""
     try:
         tuple(graphlib.TopologicalSorter(ARROWS).static_order())
     except graphlib.CycleError as error:
@@ -112,7 +112,7 @@ def test_third_parties_are_imported_in_one_place(module):
 
 
 def test_no_module_is_longer_than_500_lines():
-    """What is longer holds two ideas."""
+    """A module that is longer holds two ideas."""
     assert {module: count for module, count in sizes.lines().items() if count > sizes.LONGEST} == {}
 
 
@@ -137,7 +137,7 @@ def test_the_core_is_read_in_an_evening():
 
 
 def test_importing_needs_the_standard_library_alone():
-    """`import autograd_mini` loads nothing from outside of it."""
+    """`import autograd_mini` loads nothing but itself and the standard library."""
     program = "import sys; before = set(sys.modules); import autograd_mini; print(*set(sys.modules) - before)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     roots = {name.partition(".")[0] for name in loaded}

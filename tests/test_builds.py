@@ -123,7 +123,7 @@ def pure(source, tmp_path_factory):
 
 
 def test_the_source_distribution_holds_the_checkout(source, sdist):
-    """Each file but what is compiled; nothing else but its metadata."""
+    """It has each file except the compiled one, and nothing else but its metadata."""
     assert names(sdist) == files_of(source) | {"PKG-INFO"}
 
 
@@ -174,7 +174,7 @@ def test_each_wheel_says_which_engine_it_has(native, pure, tmp_path):
 
 
 def test_without_a_compiler_one_line_says_so(pure):
-    """Nothing else is printed, and pip hides that, too; no word of it is a warning or an error."""
+    """Nothing else is printed, and pip hides even that; no line of it is a warning or an error."""
     wheel, said = pure
     (line,) = set(said.splitlines()) - {wheel.name}
     assert line.startswith("_native.c is not compiled (")
@@ -223,7 +223,7 @@ def test_no_flag_of_the_environment_changes_a_number(source, tmp_path):
 
 @compiles
 def test_an_editable_installation_never_runs_what_was_compiled_from_another_source(tmp_path):
-    """After `git pull` the Python text serves until it is compiled again, and where that fails, for good."""
+    """After `git pull` the Python text runs until C is compiled again, or for good if that fails."""
     source = copy_of_the_checkout(tmp_path / "checkout")
     install_editable(source)
     assert (source / COMPILED).exists()

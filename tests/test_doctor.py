@@ -67,7 +67,7 @@ def test_the_command_prints_the_report_and_succeeds(tmp_path):
 
 
 def test_a_home_folder_does_not_tell_its_owner(lines, monkeypatch):
-    """It is written as ~."""
+    """The home folder is written as ~."""
     home = str(Path(sys.executable).parent)
     assert home in doctor.report()
     monkeypatch.setenv("HOME", home)
@@ -111,7 +111,7 @@ def test_what_it_looks_for_is_what_the_package_uses():
 
 
 def test_the_compiled_engine_is_named_with_its_file(lines, monkeypatch):
-    """So that you see which one it is."""
+    """The file is named, so that you see which engine runs."""
     monkeypatch.setattr(engine, "implementation", "native")
     monkeypatch.setattr(accelerator, "native", SimpleNamespace(__file__="/lib/_native.so"))
     assert lines()["native"] == "compiled, /lib/_native.so"
@@ -120,14 +120,14 @@ def test_the_compiled_engine_is_named_with_its_file(lines, monkeypatch):
 
 @pytest.mark.parametrize("why_not", ["it was not compiled", "another version", "no symbol"])
 def test_the_python_engine_is_explained(lines, pure, why_not):
-    """Why it is not the compiled one, and a command."""
+    """The report says why the engine is not the compiled one, and gives a command."""
     pure(why_not)
     assert lines()["why"] == f"{why_not}."
     assert "pip install" in lines()["do"]
 
 
 def test_the_switch_is_explained(lines, pure, monkeypatch):
-    """Whoever set it can unset it."""
+    """The advice is to unset the variable."""
     pure(f"{accelerator.VARIABLE} is set")
     assert lines()["do"] == "Unset AUTOGRAD_MINI_PURE."
 

@@ -68,13 +68,13 @@ def test_wrong_operands_are_refused(wrong, advice):
 
 
 def test_a_value_of_a_value_is_refused():
-    """Value(v) would detach v without a word."""
+    """Value(v) would silently detach v."""
     with pytest.raises(am.OperandError, match="is a Value already"):
         Value(Value(1.0))
 
 
 def test_numbers_beyond_floats_are_refused():
-    """10**400 is no float; nothing becomes inf without a word."""
+    """10**400 is not a float; nothing silently becomes inf."""
     for attempt in (lambda: Value(10**400), lambda: Value(1.0) + 10**400, lambda: am.exp(10**400)):
         with pytest.raises(OverflowError, match=r"1\.8e308"):
             attempt()
@@ -273,7 +273,7 @@ def test_seed():
 
 
 def test_backward_on_a_float():
-    """The error for a loss that is no Value says so."""
+    """The error for a loss that is not a Value says so."""
     with pytest.raises(am.OperandError, match="float"):
         Value.backward(2.0)
 

@@ -44,7 +44,7 @@ def test_messages_say_where():
 
 
 def test_long_values_are_shortened():
-    """A message does not drown in a list of a million numbers."""
+    """A message shortens a list of a million numbers."""
     with pytest.raises(am.OperandError) as caught:
         am.exp([0.0] * 1000)
     assert len(str(caught.value)) < 500
@@ -84,7 +84,7 @@ def _in_scope():
     ],
 )
 def test_frequent_slips_are_told_from_others(call, what, do):
-    """What was passed by mistake, and what to write."""
+    """Each message says what was passed by mistake, and what to write."""
     with pytest.raises(am.AutogradError) as raised:
         call()
     wrong, _, advice = str(raised.value).partition("do:")

@@ -1,4 +1,4 @@
-"""Every example runs, alone and from any folder; what it draws is the committed picture."""
+"""Every example runs, alone and from any folder; it draws the committed picture."""
 
 from __future__ import annotations
 

@@ -514,7 +514,7 @@ def near(x, exact, error):
 
 
 def differences(expression, ours, theirs):
-    """The numbers on which two disagree, after numbers have been excluded in which both are as good as can be.
+    """The numbers on which two disagree, without those in which both are as good as possible.
 
     Raises:
         UndecidedError: a branch depends on a rounding error.

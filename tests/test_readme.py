@@ -34,7 +34,7 @@ PROGRAMS = [
 
 
 def test_every_program_has_its_output():
-    """No python block without a text block behind it."""
+    """Every python block has a text block behind it."""
     assert sum(text.count("```python") for text in DOCUMENTS.values()) == len(PROGRAMS) > 5
 
 

@@ -49,7 +49,7 @@ def imported(*folders):
 
 
 def foreign(*folders):
-    """Those of them that have to be installed."""
+    """Those of them that must be installed."""
     return (
         {name.lower() for name in imported(*folders)}
         - {*sys.stdlib_module_names}
@@ -87,7 +87,7 @@ def test_a_checkout_that_is_not_installed_has_its_version(monkeypatch, tmp_path)
 
 
 def test_extras_install_what_something_imports():
-    """Nothing is installed for a feature that is not there."""
+    """No extra exists for a feature that does not."""
     assert set(EXTRAS) == {"symbolic", "plot", "jit", "all", "test", "dev"}
     assert {*packages(EXTRAS["all"])} == {"sympy", "mpmath", "matplotlib", "numpy"}
     assert {*packages(EXTRAS["all"])} <= foreign("autograd_mini", "examples", "visualizations")

@@ -132,7 +132,7 @@ def test_an_error_shows_the_frames_of_the_program_alone(run):
 
 
 def test_arguments_of_the_program_stand_behind_two_dashes(run):
-    """All of them, options and further dashes too; what stands before is for the command."""
+    """All of them, options and further dashes too; options before it are for the command."""
     done = run("programs/p.py -o g.svg -- --epochs 3 -o x -- file")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("['programs/p.py', '--epochs', '3', '-o', 'x', '--', 'file'] True\n")

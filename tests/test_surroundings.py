@@ -59,7 +59,7 @@ def sentence(done, text, status=1):
     "command", ["demo --steps 2", "demo --help", "prove softmax-cross-entropy", "draw ü×.py", "debug ü×.py", "doctor"]
 )
 def test_every_command_prints_in_every_encoding(shell, tmp_path, command, encoding):
-    """What cannot be written is spelt: ∂ is d, δ is delta; nothing dies of it, also not the program that is run."""
+    """Letters that cannot be written are spelt out: ∂ is d, δ is delta; nothing fails, not even the user's program."""
     (tmp_path / "ü×.py").write_text(PROGRAM + "print('∂')\n", encoding="utf-8")
     done = shell(f"printf 'n\\nc\\nc\\n' | am {command}", PYTHONIOENCODING=encoding, PYTHONUTF8="1")
     assert done.returncode == 0, done.stderr
@@ -82,7 +82,7 @@ def test_the_locale_c(shell):
 
 
 def test_every_letter_of_the_package_can_be_spelt():
-    """Whatever stands in a text of the package has a spelling in ASCII that says something."""
+    """Every sign in a text of the package has a meaningful spelling in ASCII."""
     found = {letter for path in PACKAGE.rglob("*.py") for letter in path.read_text(encoding="utf-8") if letter > "\x7f"}
     for letter in found - set("数�"):
         assert "?" not in letter.encode("ascii", "readable").decode(), letter
@@ -134,7 +134,7 @@ def test_standard_output_that_is_closed(shell, tmp_path, command):
     "command", ["prove", "draw ex.py", "demo --steps 2", "debug ex.py", "doctor", "--help", "prove --help", "--version"]
 )
 def test_standard_output_that_is_full(shell, command):
-    """One sentence, and not another one of the interpreter when it ends."""
+    """One sentence, without another one from the interpreter at exit."""
     done = shell(f"am {command} >/dev/full 2>errors; echo $?; cat errors")
     status, *_, last = done.stdout.splitlines()
     assert (status, last) == ("1", "autograd-mini: standard output: No space left on device")
@@ -186,7 +186,7 @@ def test_the_program_is_not_blamed_for_standard_output(shell, tmp_path, command)
 @pytest.mark.parametrize("command", ["prove", "draw ex.py", "demo --steps 2", "debug --page p.html ex.py"])
 @pytest.mark.parametrize("where", ["&-", pytest.param("/dev/full", marks=full)])
 def test_standard_error_that_is_closed_or_full(shell, tmp_path, command, where):
-    """A progress bar is not worth an end: the work is done."""
+    """A broken progress bar does not stop the work."""
     done = shell(f"am {command} 2>{where}")
     assert done.returncode == 0
     assert done.stdout
@@ -196,7 +196,7 @@ def test_standard_error_that_is_closed_or_full(shell, tmp_path, command, where):
 
 @posix
 def test_standard_input_that_is_closed(shell):
-    """What does not read it works; a debugger without commands is told."""
+    """Commands that do not read it work; a debugger without commands says so."""
     assert shell("am draw ex.py <&-").returncode == 0
     assert shell("am demo --steps 2 <&-").returncode == 0
     sentence(shell("am debug ex.py <&-"), "Standard input is closed, but commands come from there.")

@@ -70,7 +70,7 @@ def test_softmax_shows_a_minus_t():
 
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
 def test_pages_are_photographed_again(redrawn, name):
-    """In Chromium; of a picture made of dots only the size is the same everywhere."""
+    """In Chromium; for a picture made of pixels only the size is the same everywhere."""
     committed, again = ((folder / f"{name}.png").read_bytes() for folder in (ROOT / "visualizations", redrawn))
     assert committed[:4] == b"\x89PNG"
     assert committed[16:24] == again[16:24]

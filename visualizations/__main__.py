@@ -32,15 +32,15 @@ CAPTIONS = {
     "gradient of z is a - t: 0.659 - 1, 0.2424 and 0.09857. Drawn by `examples/softmax_derivative.py`.",
     "fold": "Softmax folded, as pictures show calls until `expand=` opens them: one box, with the derivative of each "
     "result by each logit on the arrows, and their closed form below.",
-    "found": "A network 3-4-4-1 written with loops and operators, four samples, no scopes: what has the same shape and "
-    "uses the same leaves is drawn as one part that runs four times, and each neuron is a box.",
+    "found": "A network 3-4-4-1 written with loops and operators, four samples, no scopes: parts of the same shape "
+    "that use the same leaves are drawn as one part that runs four times, and each neuron is a box.",
     "sigmoid": "The logistic function, composed from primitives. The gradient of x is a (1 - a), and no step on the "
     "way loses digits.",
     "tanh": "The hyperbolic tangent, the same way: the gradient of x is 1 - a².",
     "order": "Why backpropagation needs the right order: `b = a + a; c = b + b`. On the left, b hands on its gradient "
     "each time something arrives: 1, then 2, so a gets 6. On the right it waits for both, so a gets 4.",
     "iris": "A 4-8-3 network that tells three species of iris apart, in its last training step. The 24 flowers of the "
-    "batch go the same way, so they share their boxes.",
+    "batch take the same path, so they share their boxes.",
     "moons": "micrograd's network for the two moons, 2-16-16-1: about 11,000 nodes. Neurons with `out 0` are dead: "
     "their relu is 0 for all hundred points, so no gradient gets through it.",
     "transformer": "One training step of a transformer that spells letter by letter: 57,102 nodes. `draw(loss, "

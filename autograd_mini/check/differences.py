@@ -25,7 +25,7 @@ TELLING = 1e-4  # an error bar of this relative size or less decides; a larger o
 
 
 class Limit(NamedTuple):
-    """What difference quotients approach for a step of zero, and how far off that may be."""
+    """The limit of difference quotients for a step of zero, and how far off it may be."""
 
     slope: float
     error: float
@@ -45,7 +45,7 @@ class Estimate:
     right: float
     is_kink: bool  # do the slopes on both sides differ by more than their errors, or is one side without a value?
     is_jump: bool  # does the value itself jump there?
-    flat: float  # within this step the value does not change at all, though it does further out; 0.0 if it does
+    flat: float  # the step within which the value does not change at all, though it does further out; else 0.0
     value: float  # of the function
     curve: tuple[tuple[float, float], ...]  # (step, central difference quotient), from large steps to small ones
 
@@ -119,13 +119,13 @@ def differentiate(function: Callable[[float], float], x: float, patient: bool = 
     found = [_at_scale(watched, x, value, max(scale, 1e-308), patient) for scale in scales]
     found = [_with_rounding(estimate, largest) for estimate in found]
     best = min(found, key=lambda estimate: (estimate.error, math.isnan(estimate.slope)))
-    # A kink that only large steps see is not at x, nor is one that they do not see far from it.
+    # A kink that only large steps see lies beside x; one that only small steps see is at x.
     near = found[-1]
     return near if near.is_kink or (best.is_kink and near.error < math.inf) else best
 
 
 def _with_rounding(estimate: Estimate, largest: float) -> Estimate:
-    """Return an estimate of 0 with an honest error: 1 + x**2 may have rounded to 1 on the way to the value."""
+    """Give an estimate of 0 an honest error: 1 + x**2 may have rounded to 1 on the way to the value."""
     if estimate.slope != 0.0 or estimate.is_kink:
         return estimate
     steps = [step for step, _ in takewhile(lambda point: point[1] == 0.0, reversed(estimate.curve))]
@@ -134,7 +134,7 @@ def _with_rounding(estimate: Estimate, largest: float) -> Estimate:
 
 
 def by_operand(function: Callable[..., float], numbers: Sequence[float], place: int) -> Estimate:
-    """Return the slope of a function of several numbers by one of them."""
+    """Return the slope of a function of several numbers with respect to one of them."""
     before, after = numbers[:place], numbers[place + 1 :]
     return differentiate(lambda x: float(function(*before, x, *after)), numbers[place])
 
@@ -172,7 +172,7 @@ def _is_sure(middle: list[Limit], left: list[Limit], right: list[Limit], roundin
 def _extrapolated(quotients: Sequence[Limit], base: float, rounding: float) -> Limit:
     """Return the limit of quotients whose errors are a series in powers of the step, 1/base apart.
 
-    `rounding` is what the largest value is rounded by, and perhaps others on the way to a smaller one.
+    `rounding` is the rounding error of the largest value, which others on the way to a smaller one may share.
     """
     best, at = NOTHING, 0
     finite = [q for q in quotients if math.isfinite(q.slope)][-5:]
@@ -200,7 +200,7 @@ def _extrapolated(quotients: Sequence[Limit], base: float, rounding: float) -> L
 
 
 def _nearer(best: Limit, at: int, rows: list[Limit], rounding: float) -> tuple[Limit, int]:
-    """Return a limit that smaller steps agree on among themselves, unlike large ones, which saw waves as a line."""
+    """Return a limit on which smaller steps agree; larger ones may have seen a wave as a line."""
     chosen, relative = (best, at), 10.0 * TELLING
     for k in range(at + 1, len(rows)):
         former, (slope, error, _) = rows[k - 1], rows[k]

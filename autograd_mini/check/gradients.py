@@ -72,7 +72,7 @@ def check_grads(f: Function, args: Sequence[Any], order: int = 2, modes: Sequenc
         found = [replace(x, where=_ORDINAL[n] + x.where) for x in _findings(f, tuple(args), inputs, outputs, modes)]
         findings += found
         if not all(x.ok for x in found):
-            break  # the derivative of something wrong says nothing
+            break  # the derivative of a wrong derivative says nothing
     return Report("check_grads", tuple(findings))
 
 
@@ -84,7 +84,7 @@ def _float(path: str, x: Any) -> float:
 
 
 def _seed(result: Any, factor: float = 1.0) -> Any:
-    """Return numbers for all outputs, by which none cancels another in their sum."""
+    """Return factors for all outputs with which none cancels another in their sum."""
     return trees.rebuilt(result, iter([factor * (1.0 + k * _PHI % 1.0) for k, _ in enumerate(trees.numbers(result))]))
 
 

@@ -44,7 +44,7 @@ _BUILD = 60.0  # seconds
 
 @dataclass(frozen=True)
 class Assignment:
-    """One task for all submissions, as a table of tasks.toml says it."""
+    """One task for all submissions, as a table in tasks.toml describes it."""
 
     name: str  # a task, or "engine"
     points: float = 1.0  # for all of it; value and derivative count half each
@@ -147,7 +147,7 @@ def grade(folder: Path, tasks: Sequence[Assignment], limits: Limits, pictures: b
 
 
 def _graded(path: Path, tasks: Sequence[Assignment], limits: Limits, pictures: bool) -> Grade:
-    """Grade a submission, each task on a fresh copy; whatever goes wrong costs the points of that task alone."""
+    """Grade a submission, each task on a fresh copy; a failure costs only the points of that task."""
     parts: list[Part] = []
     folder = Path(tempfile.mkdtemp(prefix="autograd-mini-"))
     for i, task in enumerate(tasks):

@@ -170,7 +170,7 @@ def _outputs(task: Task) -> list[Point]:
 
 
 def _judged(task: Task, df: Callable[..., Any], points: Sequence[Point]) -> Diagnosis:
-    """Return the diagnosis of what df gives for points, or for what stands in their place."""
+    """Return the diagnosis of what df gives for points, or for replacements of them."""
     calls = _called(task, df, points)
     report = diagnose(task, task.points, calls.answers)
     findings = [
@@ -205,7 +205,7 @@ def _with_other_reason(task: Task, df: Callable[..., Any], report: Diagnosis) ->
 
 
 def _is_of_outputs(mistake: Named) -> bool:
-    """Return True for a mistake that says the same of a derivative that takes the output: no formula with x in it."""
+    """Return True for a mistake that also describes a derivative that takes the output: no formula with x in it."""
     return mistake.name in ("sign", "factor") or (
         mistake.name in ("formula", "precedence") and not re.search(r"\bx\b", mistake.sentence)
     )

@@ -1,7 +1,7 @@
 """`from_torch` and `check_against`: a small PyTorch network as a module of this package, compared number by number.
 
-It computes what PyTorch's modules document. For the comparison, PyTorch computes in float64, so that a difference is
-none of rounding. Not here: code in other languages. Read next: `check.foreign`.
+It computes what PyTorch's modules document. For the comparison, PyTorch computes in float64, so that differences do not
+come from rounding. Not here: code in other languages. Read next: `check.foreign`.
 """
 
 from __future__ import annotations
@@ -241,7 +241,7 @@ class Agreement(Report):
 
 
 def _said(row: Row) -> str:
-    """Return what to say about a tensor that does not simply agree."""
+    """Return what to say about a tensor that does not fully agree."""
     found = row.finding
     if found.verdict is Verdict.PASS and not (found.remark and row.digits < _FEW):
         return ""
@@ -263,7 +263,7 @@ def check_against(model: Any, module: Any, inputs: Any, loss: Any = None, target
         target: what the loss compares with, for each sample.
 
     Returns:
-        a report: true if everything agrees, as far as rounding lets one see. It has `.rows`, one per tensor, with the
+        a report: true if everything agrees, as far as rounding allows. It has `.rows`, one per tensor, with the
         `.digits` in which both agree.
 
     Raises:

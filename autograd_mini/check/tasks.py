@@ -33,7 +33,7 @@ Point = tuple[Any, ...]
 
 
 def flat(tree: Any) -> list[float]:
-    """Return the numbers of a structure, from left to right; nan for what is not a number."""
+    """Return the numbers of a structure, from left to right; nan for anything that is not a number."""
     found = [as_number(x.data if is_node(x) else x) for _, x in trees.numbers(tree)]
     return [math.nan if x is None else x for x in found]
 
@@ -103,7 +103,7 @@ class Task:
                 derivative = jacobian(self.function)(*point)
                 errors = [0.0] * len(flat(derivative))
                 is_sure = self.name in TASK_NAMES or not _has_own_rules(self.function, point)
-            except (OperandError, AttributeError, TypeError):  # it takes floats alone, as `math` does
+            except (OperandError, AttributeError, TypeError):  # it takes only floats, as `math` does
                 is_sure = False
             if not is_sure:
                 derivative, errors = self._by_differences(point, value)

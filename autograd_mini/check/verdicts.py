@@ -109,7 +109,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether everything agrees: to within the error bar where rounding hides more, by convention at a kink."""
+        """Whether everything agrees: within the error bar where rounding hides more, by convention at a kink."""
         return all(finding.ok for finding in self.findings)
 
     def __bool__(self) -> bool:
@@ -146,7 +146,7 @@ class Report:
 class Named:
     """A mistake that explains numbers."""
 
-    name: str  # a short key, the same for all who make it: "sign"
+    name: str  # a short key, such as "sign"
     sentence: str  # what was done
     correction: str  # what to write
     is_right: bool = False  # right after all, such as the noise of float32

@@ -1,4 +1,4 @@
-"""The arguments of a compiled function, taken apart: static ones, numbers for all samples, and batches.
+"""The arguments of a compiled function, taken apart: static ones, numbers that all samples share, and batches.
 
 Not here: what is done with them (`compiled`). Read next: `compile.compiled`.
 """
@@ -39,8 +39,8 @@ class Arguments:
         samples: the size of the batch; None without one.
         parts: the inputs of the tape in order: a float, or several of them; for batched ones a row for each.
         key: equal for all calls that can use the same tape.
-        conversions: how many numbers and arrays were not of floats.
-        records: whether a number has a graph, or is a formula: then the function itself has to be called.
+        conversions: how many numbers and arrays had to be converted to floats.
+        records: whether a number has a graph, or is a formula, so that the function itself must be called.
     """
 
     def __init__(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -121,7 +121,7 @@ class Arguments:
                     "Use axis 0, or pass a NumPy array.",
                 )
             flat = [_numbers_of(row, tree[0], f"{path}[{i}]") for i, row in enumerate(tree)]
-            if not flat:  # of samples with an unknown structure: suppose that they are numbers
+            if not flat:  # samples with an unknown structure: suppose that they are numbers
                 self.parts.append([[]])
                 return "rows", ""
             columns = [[self._number(x, path) for x in column] for column in zip(*flat, strict=True)]
@@ -137,7 +137,7 @@ class Arguments:
         rows = numpy.moveaxis(tree, axis, 0)
         self._count(len(rows), path, tree)
         if tree.dtype.kind not in "biuf":
-            [self._number(x, path) for x in tree.flat]  # raises for what is not a number
+            [self._number(x, path) for x in tree.flat]  # raises if it is not a number
             rows = rows if any(isinstance(x, Methods) for x in tree.flat) else rows.astype(float)
         elif tree.dtype != float:
             self.conversions += 1
@@ -284,7 +284,7 @@ def _static_key(argument: Any, name: str) -> Any:
 
 
 def _frozen(argument: Any) -> Any:
-    """An argument for a key: 1 and True, 0.0 and -0.0 are equal, but a function of them need not be."""
+    """An argument as part of a key: 1 and True, 0.0 and -0.0 are equal, but functions of them may differ."""
     kind = type(argument)
     if isinstance(argument, float):
         return kind, argument.hex()

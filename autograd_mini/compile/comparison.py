@@ -1,7 +1,7 @@
 """`compare`: at which instruction, on which line and by how much two backends first differ.
 
 Each instruction of a backend runs alone, on the numbers of the interpreter, so that a difference is found where it
-arises and not where it shows. Not here: what is compared (`backends`). Read next: `compile.stepping`.
+arises, not where it shows. Not here: what is compared (`backends`). Read next: `compile.stepping`.
 """
 
 from __future__ import annotations

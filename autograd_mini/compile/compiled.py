@@ -154,7 +154,7 @@ class Jit:
         if is_tracing() or given.records:
             return self._directly(given, out)
         hooks = recording().hooks
-        if hooks.checked is not None or hooks.reports:  # they watch numbers, and a tape has both arms of a branch
+        if hooks.checked is not None or hooks.reports:  # they watch numbers, but a tape has both arms of a branch
             return trees.mapped(lambda number: number.data, self._directly(given, out))
         is_batch = given.samples is not None and self.reduce is None
         if out is not None and not is_batch:
@@ -171,7 +171,7 @@ class Jit:
         return compiled.blank.filled(numbers)
 
     def _with_parameters(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The arguments after those of a module that its parameters are, as they are now."""
+        """The arguments, with the current parameters of a module first."""
         return args if self.model is None else ({name: p.data for name, p in by_first_name(self.model).items()}, *args)
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
@@ -214,7 +214,7 @@ class Jit:
         return Compiled(tape, zeros, trees.Blank(zeros), ready, builder.sites, stats)
 
     def _directly(self, given: Arguments, out: Any) -> Any:
-        """Call the function itself, sample by sample: an outer derivative or trace records what it does."""
+        """Call the function itself, sample by sample, so that an outer derivative or trace records it."""
         if given.samples is None:
             return self.call(*given.args, **given.kwargs)
         results = [self._call_for(given, i) for i in range(given.samples)]

@@ -1,4 +1,4 @@
-"""Expansions: rows of the table in simpler ones, for languages and backends that lack a function.
+"""Expansions: rows of the table in terms of simpler rows, for languages and backends that lack a function.
 
 Each takes registers or floats and returns what the row's function returns, within 3 ulp and with the same special
 values. They have no loops over data, and use only + - * /, comparisons, `where`, abs, floor, sqrt, exp, log, log1p,

@@ -20,7 +20,7 @@ from autograd_mini.core.traced import RELATE, Guarded, Unrecorded, resolved
 
 
 class Edge(NamedTuple):
-    """Along which a node hands something on, with registers of the tape.
+    """An edge along which a node hands something on, with registers of the tape.
 
     Attributes:
         operand: the node that receives.
@@ -46,8 +46,8 @@ class GraphTape:
         tape: its inputs are the leaves.
         leaves: the leaves, in the order of the inputs.
         values: the register of each node's number.
-        turns: in the order of the sweep, each node with its edges, also those that exist for other inputs alone.
-        choices: the nodes that are decided anew, with their comparisons and the registers of the answers.
+        turns: in the order of the sweep, each node with its edges, even those that exist only for other inputs.
+        choices: the nodes that are decided again, with their comparisons and the registers of the answers.
         decisions: comparisons that stay as they were, with the registers of the answers that they would have.
     """
 
@@ -148,7 +148,7 @@ class GraphTape:
 
 
 def _users_first(nodes: Sequence[Any], slopes: dict[Any, list[Any]]) -> list[Any]:
-    """Those nodes in their order, except that what an edge leads from, whatever the inputs are, comes earlier."""
+    """The nodes in their order, except that a node that any edge leads from, whatever the inputs, comes earlier."""
     users: dict[Any, list[Any]] = {node: [] for node in nodes}
     for node in users:
         for operand, slope in zip(node.operands, slopes[node], strict=bool(slopes[node])):

@@ -24,7 +24,7 @@ class Pass(NamedTuple):
     Attributes:
         name: what it does, in a word or two.
         exact: whether every result keeps its bits, also zeros, infinities and nan.
-        witness: an expression that it changes, and what it makes of it.
+        witness: an expression that it changes, and the result.
         ops: the operations that it looks at; empty for all that have operands.
         rewrite: for an instruction with new operands: the register that replaces it, or None to keep it.
         needs: operations, one of which has to compute an operand; empty for any operands.
@@ -207,7 +207,7 @@ _NEUTRAL = {"add": "-0.0", "mul": "1.0", "sub": "0.0", "div": "1.0"}
 
 
 def _arms(made: Rewriting, instruction: Instruction) -> int | None:
-    """Compute a function once, of the arm that is taken, if both arms differ in one operand only."""
+    """Compute a function once, on the arm that is taken, if both arms differ in one operand only."""
     condition, *arms = instruction[1]
     (op, one, _), (other_op, other, _) = (made.instructions[arm] for arm in arms)
     if op != other_op or op not in TABLE or op == "where" or len(one) != len(other):

@@ -23,7 +23,7 @@ from autograd_mini.errors import ArgumentError
 def graph(f: Jit, args: Sequence[Any]) -> Value:
     """Run a compiled function on the interpreter, and return its result with the graph of what has run.
 
-    Of a batch, it is the first sample; of several results, their sum.
+    For a batch, it runs the first sample; for several results, it returns their sum.
     """
     given = Arguments(f, f._with_parameters(tuple(args)), {})
     if given.records:

@@ -40,7 +40,7 @@ class Place(NamedTuple):
 
 
 class TapeError(AutogradError, AssertionError):
-    """A tape that is not well formed: a fault of this package, which names the pass and the instruction."""
+    """A tape that is not well formed: a bug in this package; the message names the pass and the instruction."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Tape:
             author: says what wrote a register, such as a pass.
 
         Raises:
-            TapeError: an instruction is unknown, reads a later register, or operands of a wrong type.
+            TapeError: an instruction is unknown, reads a later register, or has operands of a wrong type.
         """
         conditions: set[int] = set()  # the registers that hold one
         for register, instruction in enumerate(self.instructions):
@@ -94,7 +94,7 @@ class Tape:
 
     @property
     def names(self) -> list[str]:
-        """What the text calls each register: the name of an input, a constant as it is, v3 for any other."""
+        """The name of each register in the text: that of an input, a constant as it is, v3 for any other."""
         return [
             self.inputs[detail]
             if op == INPUT and isinstance(detail, int)
@@ -141,7 +141,7 @@ def kind_of(op: str) -> str:
 
 
 def _fault(instruction: Instruction, register: int, conditions: Collection[int], inputs: int) -> str | None:
-    """What is wrong with the instruction of a register, if some before it are conditions; None if nothing is."""
+    """What is wrong with the instruction of a register, given the conditions before it; None if nothing is."""
     op, operands, detail = instruction
     if op in _READS:
         arity, kind, others = _READS[op]
@@ -171,7 +171,7 @@ _READS: dict[str, tuple[int | None, str, str]] = {
 
 _ARITHMETIC = {op: arity for op, (arity, kind, _) in _READS.items() if kind == NUMBER and op not in RELATE}
 
-# What a tape can have beside inputs and constants: never a user's row, which is written with others.
+# What a tape can have besides inputs and constants: never a user's row, which is written in other rows.
 COMPUTED = _READS.keys() - {row.name for row in TABLE.values() if row.is_users} - {"flat", "slope_at_kink"}
 
 

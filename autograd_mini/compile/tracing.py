@@ -1,6 +1,6 @@
 """Tracing: run a function once on registers in place of numbers, and keep what it computes as a tape.
 
-A register is one more kind of number that the table interprets, so the rules write derivatives onto the same tape.
+A register is one more kind of number that the table interprets, so rules write derivatives onto the same tape.
 Not here: the structure of arguments (`compiled`). Read next: `compile.expansions`.
 """
 
@@ -89,7 +89,7 @@ class Builder:
         self._registers: list[Register] = []  # one for each instruction: equal numbers are the same object
         self._constants: dict[float | str, Register] = {}  # zeros by their text: 0.0 == -0.0
         self._caller = caller
-        self.derivatives = 0  # how many functions are being recorded for one
+        self.derivatives = 0  # how many derivatives are being recorded
         self.may_be_flat = False  # does the tape hold an operation whose rule returns `FLAT`?
         self._numbers: dict[tuple[int, int], int] = {}  # of places, by the code and the instruction in it
         self._places: list[tuple[CodeType, int]] = []
@@ -129,8 +129,8 @@ class Builder:
         return registers[index]
 
     def close(self) -> None:
-        """Write no more: what the function has kept of the trace is an error from now on."""
-        self._known = _Closed()  # not a question for every instruction
+        """Stop writing: using a number that the function has kept from the trace is an error from now on."""
+        self._known = _Closed()  # rather than a check at every instruction
         self._constants = {}
         self._registers = []  # they refer to the builder: the collector would have to find the cycle
 
@@ -196,7 +196,7 @@ class Builder:
     # -- operations ----------------------------------------------------------------------------------------------------
 
     def compute(self, row: Primitive, operands: tuple[Any, ...]) -> Register:
-        """The register of an operation of the table; no language needs to know of `FLAT`."""
+        """The register of an operation of the table; no language needs to know about `FLAT`."""
         name = row.name
         if name in _SPECIAL:
             if name == "where":
@@ -227,7 +227,7 @@ class Builder:
                 result = self._where(flat, self.constant(-0.0), self.add("mul", registers))
             case "add", (a, b):
                 result, flat = self.add("add", registers), self._both(a.flat, b.flat)
-            case _:  # where it is not a slope any more, it is the number 0.0
+            case _:  # where it is no longer a slope, it is the number 0.0
                 result = self.add(name, tuple([self._where(x.flat, self.constant(0.0), x) for x in registers]))
         return Register(self, result.index, flat)
 
@@ -274,7 +274,7 @@ class Builder:
 
 
 class _Closed(dict[Any, Any]):
-    """The instructions of a tape that is not written any more: to look for one is an error."""
+    """The instructions of a tape that is no longer written: looking for one is an error."""
 
     def get(self, *key: Any) -> NoReturn:
         raise _kept()

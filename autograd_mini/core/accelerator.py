@@ -1,4 +1,4 @@
-"""The C text of the inner loop, `_native.c`, where a compiler was there to build it; else its Python twins run alone.
+"""The inner loop in C, `_native.c`, if a compiler was there to build it; otherwise its Python twins run alone.
 
 Not here: the twins (`cell`, `sweep`), which say what both do. Read next: `engine`.
 """
@@ -20,7 +20,7 @@ SOURCE = Path(__file__).with_name("_native.c")
 
 
 def _loaded() -> tuple[ModuleType | None, str]:
-    """The C text, or None and why."""
+    """The compiled module and "", or None and why it is missing."""
     if os.environ.get(VARIABLE, "0") not in ("", "0"):
         return None, f"{VARIABLE} is set"
     try:
@@ -43,7 +43,7 @@ native, why_not = _loaded()
 def is_stepped() -> bool:
     """Whether a debugger traces the program: Python's sweep then runs, so that you can step into it.
 
-    Measuring coverage uses the same hook, and does not count.
+    Coverage measurement uses the same hook, but does not count.
     """
     tracer = sys.gettrace()
     if tracer is not None:
@@ -54,6 +54,6 @@ def is_stepped() -> bool:
 
 
 def is_unwatched() -> bool:
-    """Whether C may sweep: nothing watches each step, and no debugger leads through the program."""
+    """Whether C may sweep: nothing watches each step, and no debugger steps through the program."""
     hooks = recording().hooks
     return native is not None and hooks.checked is None and not hooks.observers and not is_stepped()

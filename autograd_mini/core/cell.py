@@ -1,7 +1,7 @@
 """What a `Value` holds, and how the common operations are recorded in it: the inner loop, forwards.
 
-`_native.c` does the same in C, with the same names, where it was compiled; this text says what both do, and runs where
-it was not. Not here: all other operations (`engine`), and the way back (`sweep`). Read next: `core.sweep`.
+`_native.c` does the same in C, with the same names; this module defines what both do, and runs where C was not
+compiled. Not here: all other operations (`engine`), and the way back (`sweep`). Read next: `core.sweep`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Cell:
     _data: float
 
     # The four common operators are inlined: a generic call to the table takes three times as long. Sums and products of
-    # two Values, the bulk of a network, inline `record` too, which saves 4 to 8 % of a training step. A test compares
+    # two Values, the bulk of a network, also inline `record`, which saves 4 to 8 % of a training step. A test compares
     # all of them with the table's rules.
 
     def __add__(self, other: Any) -> Any:
@@ -174,7 +174,7 @@ def record_where(condition: Any, a: Any, b: Any) -> Any:
 
 
 def record_relu(x: Any) -> Any:
-    """`where(x <= 0.0, 0.0, x)` in a scope "relu", inlined: in many networks it makes half of the nodes."""
+    """`where(x <= 0.0, 0.0, x)` in a scope "relu", inlined: in many networks half of the nodes come from it."""
     data = x._data
     if data <= 0.0:
         return record(_WHERE, 0.0, 0.0, (1.0, 0.0, x), ZERO, ZERO, "relu")
@@ -209,7 +209,7 @@ def record_sum(operands: Any) -> Any:
     return record(_SUM, total, left, right, 1.0, ZERO if right is None else 1.0)
 
 
-_Text, _twins = Cell, (record_dot, record_sum)  # to which C leaves what is unusual
+_Text, _twins = Cell, (record_dot, record_sum)  # C leaves unusual operands to them
 if native is not None:
     SLOTS, record, record_dot, record_sum = (), native.record, native.record_dot, native.record_sum
     Cell = native.Cell  # type: ignore[misc]  # mypy expects a class to stay what it is

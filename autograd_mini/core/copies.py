@@ -77,7 +77,7 @@ def _revived(first: Any, kind: type[Any], *state: Any) -> Any:
 
 
 def _history(root: Any, known: Container[int]) -> dict[Any, None]:
-    """What is behind a root, operands before results; the walk stops where the `id` is known."""
+    """The parts behind a root, operands before results; the walk stops where the `id` is known."""
     order: dict[Any, None] = {}
     path = [root] if id(root) not in known else []
     while path:
@@ -94,9 +94,9 @@ class _Dump:
 
     Each node is pickled as an object, so that shared nodes stay shared; but a pickler recurses into operands that it
     does not have yet. A node therefore brings those along, operands first. Nodes do not know which pickler asks. Only
-    the memo of the pickler keeps this object, so both end together; and if a node is asked although it is in here,
-    another pickler asks, for which a new `_Dump` begins. A wrong guess changes how far a pickler recurses and how much
-    it writes, never what is restored.
+    the memo of the pickler keeps this object, so both end together; and if a node that is in here is asked again,
+    another pickler is asking, and a new `_Dump` begins for it. A wrong guess changes how far a pickler recurses and how
+    much it writes, never what is restored.
     """
 
     __slots__ = ("__weakref__", "nodes")

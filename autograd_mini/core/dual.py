@@ -219,7 +219,7 @@ def _push(row: Primitive, operands: tuple[Any, ...]) -> Any:
     primals = tuple([x.primal if type(x) is Dual and x.level is level else _number(x) for x in operands])
     result = evaluate(row, primals)
     if isinstance(result, Methods):
-        with unobserved():  # `checked()` is about results; an unused partial may be infinite
+        with unobserved():  # `checked()` checks results; an unused partial may be infinite
             tangent = _tangent(row, operands, primals, result, level)
     else:
         tangent = _tangent(row, operands, primals, result, level)

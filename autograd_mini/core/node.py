@@ -168,10 +168,10 @@ class Node(Methods):
 
 
 def track(node: Any) -> None:
-    """Show a node to the collector, with all nodes behind, where C makes them.
+    """Let the garbage collector track a node and all nodes behind it; nodes made in C begin untracked.
 
-    A node refers to older ones alone; only notes may lead to later ones, and so into a cycle. The collector sees a
-    cycle only if it sees every part.
+    A node refers only to older nodes; notes alone may lead to later ones, and so into a cycle. The collector finds a
+    cycle only if it tracks every part.
     """
     waiting = [node]
     while waiting:

@@ -28,7 +28,7 @@ class Decision:
         answer: its answer then.
         site: where it was made; None if unknown.
         scope: the scope it was made in; None if in none, or unknown.
-        is_derivative: whether it stands for a derivative, recorded for this number alone: its edges may be others.
+        is_derivative: whether it stands for a derivative recorded for this number; at another one its edges may differ.
     """
 
     left: Any
@@ -99,8 +99,8 @@ def replay(
 def choice_of(node: Any) -> Decision | None:
     """The comparison that was made for this `where` alone, under `provenance`; None if that is not certain.
 
-    `watch.choices` notes it at the node. The scope of a `relu` is not entered, and has no place in the program, unlike
-    a scope of the user with the same name.
+    `watch.choices` notes it at the node. A `relu` does not enter its scope, so that scope has no place in the program,
+    unlike a user's scope of the same name.
     """
     if is_relu(node) and node.origin is not None and node.scope.site is None:
         holds, _, x = node.operands
@@ -130,7 +130,7 @@ def followed(order: Iterable[Any], leaves: Iterable[Any] = ()) -> list[Decision]
     again = {choice for choice in map(choice_of, order) if choice is not None}
     for node in dict.fromkeys((*order, *leaves)):  # max(a, b) may be a alone, and the graph behind it without b
         decisions = node.decisions
-        if is_relu(node) and choice_of(node) is None:  # relu compares bare numbers, which notes no decision
+        if is_relu(node) and choice_of(node) is None:  # relu compares bare numbers, so no decision was noted
             holds, _, x = node.operands
             if (x.data <= 0.0) is bool(holds):
                 decisions = (*decisions, Decision(x, "<=", 0.0, bool(holds), node.origin))

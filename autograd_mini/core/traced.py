@@ -330,7 +330,7 @@ class Guarded:
 
     @property
     def _nothing(self) -> float | None:
-        """A zero that changes no sum; in formulas zeros have no sign. None where that has to be the sum itself."""
+        """A zero that changes no sum; in formulas zeros have no sign. None where only the sum itself will do."""
         data = self.condition.data
         return 0.0 if is_formula(data) else getattr(data, "nothing", None)
 

@@ -91,7 +91,7 @@ def shell(v: Value | Trace, seed: float = 1.0, commands: Sequence[str] = (), qui
         v: the value to differentiate, or a `Trace`, such as one of a compiled function.
         seed: the derivative to start with, as in `backward(seed)`.
         commands: commands to run first, as if you typed them; the next ones come from the terminal, or a pipe.
-        quiz: ask for each contribution before it is shown, and say what a wrong answer comes from.
+        quiz: ask for each contribution before it is shown, and name the slip behind a wrong answer.
 
     Raises:
         OperandError: v is neither a `Value` nor a `Trace`, or the seed is not a number.
@@ -159,7 +159,7 @@ def page(v: Value | Trace, path: str | Path | None = None, quiz: bool = False) -
     Args:
         v: the value to differentiate, or a `Trace`, at whose position the page begins.
         path: the HTML file to write; without it you get the page, which a notebook shows.
-        quiz: ask for each contribution before it is shown, and say what a wrong answer comes from. Printed, the page
+        quiz: ask for each contribution before it is shown, and name the slip behind a wrong answer. Printed, the page
             is a worksheet with a key.
 
     Returns:
@@ -240,7 +240,7 @@ def serve(v: Value, port: int = 5678, seed: float = 1.0) -> None:
 
 
 def _run(f: Callable[..., Any], args: Sequence[Any]) -> Value:
-    """The graph of a call of a compiled function."""
+    """The graph of one call of a compiled function."""
     from autograd_mini.compile.compiled import Jit
     from autograd_mini.compile.stepping import graph
 

@@ -1,4 +1,4 @@
-"""What a program does with `.data` while it runs under a debugger: numbers that it reads, and leaves that it writes.
+"""How a program uses `.data` while it runs under a debugger: numbers that it reads, and leaves that it writes.
 
 A graph does not show either. A leaf is recognised in another run by where it is made, how many leaves were made there
 before, and how often it was written; its number counts from the last call of `backward()` on.
@@ -66,7 +66,7 @@ class Accesses:
             self.replaced[key], leaf._data = leaf._data, number
 
     def forget(self) -> None:
-        """Begin anew, because `backward()` is called: the next graph has nothing to do with what was read before."""
+        """Start again, because `backward()` is called: the next graph does not depend on earlier reads."""
         self._reads.clear()
         self._made.clear()
         self.too_many = False
@@ -75,7 +75,7 @@ class Accesses:
             self._replace(leaf)
 
     def kept(self) -> Accesses:
-        """Return what is known now, which stays as it is while the program goes on."""
+        """Return what is known now; it does not change while the program goes on."""
         now = copy(self)
         now.replaced, now._writes = dict(self.replaced), dict(self._writes)
         now._made, now._reads = set(self._made), list(self._reads)
@@ -105,13 +105,13 @@ class Accesses:
         write(node, number)
         if node in self._places:
             self._writes[node] = self._writes.get(node, 0) + 1
-            self._reads = [entry for entry in self._reads if entry[0] is not node]  # it was another number
+            self._reads = [entry for entry in self._reads if entry[0] is not node]  # it had another number
             self._replace(node)
 
     # -- what is known -------------------------------------------------------------------------------------------------
 
     def key(self, leaf: Value) -> str:
-        """Return what a leaf with the number that it has now is called in every run; "" if it was not seen."""
+        """Return the key of a leaf with its current number, the same in every run; "" if it was not seen."""
         if leaf not in self._places:
             return ""
         (file, line, instruction), count = self._places[leaf]
@@ -127,7 +127,7 @@ class Accesses:
         return any(node.op is None or id(node) in self._made for node in nodes)
 
     def reads(self, root: Value) -> list[tuple[Value, float, Site]]:
-        """Return what was read while a graph was recorded; it may decide what else is recorded, or that nothing is."""
+        """Return the reads while a graph was recorded; they may decide what else is recorded, or that nothing is."""
         order = topological_order(root, everything=True)
         return [read for read in self._reads if id(read[0]) in self._made or read[0] in order]
 

@@ -22,7 +22,7 @@ from autograd_mini.watch.origins import provenance
 
 
 class Recorder(Block):
-    """A block that keeps one call of `backward()` inside it: number `at`, or else the last."""
+    """A block that keeps one call of `backward()` inside it: number `at`, by default the last."""
 
     def __init__(self, at: int | None, quiz: bool) -> None:
         remember: Callable[[Hooks], Hooks] = provenance(calls=True).adds
@@ -106,7 +106,7 @@ class backprop(Recorder):  # noqa: N801  # a context manager is used like a func
         super().__exit__(kind, error, trace)
         self._is_open = False
         if kind is None:
-            self._page = self._made()  # now: the program may write to its leaves later
+            self._page = self._made()  # now, because the program may write to its leaves later
             self.show(self._page, "am.backprop(at=N)")
 
     @property

@@ -132,7 +132,7 @@ def disorder(trace: Trace) -> Disorder:
 
 
 def _depth_first(trace: Trace) -> Iterator[Step]:
-    """Yield the steps of the wrong order, which hands each contribution further down at once; without recursion."""
+    """Yield the steps of the wrong order, which hands each contribution on at once; without recursion."""
     gradients = {trace.root: trace.seed}
     path = [(trace.root, iter(edges(trace.root)))]
     index = 0

@@ -88,7 +88,7 @@ def _is_silenced(cell: str) -> bool:
 
 
 def _say_once(shell: Any, error: BaseException) -> None:
-    """Let IPython say nothing about an error that it is about to meet again, because it has shown the cell's own."""
+    """Keep IPython from reporting an error a second time, because it has shown the cell's own."""
 
     def say(*args: Any, **options: Any) -> None:
         del shell.showtraceback  # the class has the real one

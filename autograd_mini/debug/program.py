@@ -75,7 +75,7 @@ class Again(NamedTuple):
         return self._replace(numbers=self.former, former=None, key="", change=None)
 
     def arrived(self, call: Call, trace: Trace) -> Change | None:
-        """Go to the place in the trace of the call, and return what the set has changed."""
+        """Go to the place in the trace of the call, and return what the new numbers have changed."""
         labels = {trace.label(node): node for node in trace.journal.order}
         before = {node: labels.get(self.trace.label(node), node) for node in self.trace.journal.order}
         trace.seek(same_place(self.trace, trace, {node: now for node, now in before.items() if now is not node}))
@@ -85,7 +85,7 @@ class Again(NamedTuple):
         return self.change._replace(leaf=leaf, after=trace.value(leaf), result_after=trace.value(trace.root))
 
     def moved(self, call: Call, trace: Trace) -> list[tuple[Value, float]]:
-        """Return the leaves that have another number than in the last run, though not set, and that number."""
+        """Return the leaves whose number differs from the last run, though it was not set, and that number."""
         assert call.accesses is not None  # the program is run
         keys = {call.accesses.key(leaf): leaf for leaf in trace.leaves}
         own = {*self.numbers, *(self.former or {})}
@@ -96,7 +96,7 @@ class Again(NamedTuple):
         """Return what to say if a number that was set is not there."""
         assert call.accesses is not None  # the program is run
         is_missing = call.accesses.leaf(self.key) is None and self.key in self.numbers
-        return ["the number that you set is not here: the program does not make its leaf, or writes it"] * is_missing
+        return ["the number that you set is missing: the program does not make its leaf, or overwrites it"] * is_missing
 
 
 class Beginning:

@@ -1,4 +1,4 @@
-"""A step as a question: how much does a node hand on? And the table of slips that a wrong answer may come from.
+"""A step as a question: how much does a node hand on? And the table of slips behind wrong answers.
 
 The terminal and the page share it; the script of a page only compares. Not here: asking. Read next: `debug.wording`.
 """
@@ -26,7 +26,7 @@ class Question:
 
     text: str
     answer: float
-    slips: tuple[tuple[float, str], ...]  # wrong answers, each with what led to it
+    slips: tuple[tuple[float, str], ...]  # wrong answers, each with the slip behind it
     otherwise: str  # what to say about any other answer
 
     def said(self, answer: float) -> str:
@@ -51,7 +51,7 @@ def question(trace: Trace, step: Step, name: Callable[[Value], str]) -> Question
 
 
 def _slips(trace: Trace, step: Step, operand: Value, answer: float) -> list[tuple[float | None, str]]:
-    """Return what may have been typed, each with what led to it; of equal numbers the first counts."""
+    """Return the wrong answers to expect, each with the slip behind it; of equal numbers the first counts."""
     upstream, local, before = step.upstream or 0.0, step.local or 0.0, trace.grad(operand, step.index - 1)
     arrived = [trace[index].total for index in trace.journal.arrivals(step.node) if index < step.index]
     others = [slope for x, slope in edges(step.node) if x is not operand]

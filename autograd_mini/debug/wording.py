@@ -306,11 +306,11 @@ class Wording:
         return f"{moved} (gradient {says} {number(change.slope * (change.after - change.before))})"
 
     def doubts(self, doubts: Sequence[Doubt], runs_again: bool = False) -> list[str]:
-        """Return why numbers may not be those of the program, and where it would go another way."""
+        """Return why numbers may differ from the program's, and where it would take another path."""
         lines = [(f"{file_and_line(d.site)}: " if d.site is not None else "") + printable(d.text) for d in doubts]
         if runs_again:
             return [*some(lines), "so the program runs again"]
-        stays = "These numbers stand for the way that your program went."
+        stays = "These numbers hold for the path that your program took."
         return [*some(lines), *[stays] * bool(lines)]
 
     # -- why -----------------------------------------------------------------------------------------------------------
@@ -406,7 +406,7 @@ class Wording:
         return explained(trace.root, trace.names, trace.journal.recorded, asked, **limits)
 
     def sum_of(self, node: Value) -> list[str]:
-        """Return how the gradient of a node has come about so far."""
+        """Return how the gradient of a node has built up so far."""
         arrivals = self.trace.journal.arrivals(node)
         steps = [self.trace[index] for index in arrivals if index <= self.trace.position]
         if not steps:

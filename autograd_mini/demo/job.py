@@ -57,7 +57,7 @@ class SoftmaxClassifier:
 
 
 def train(model: SoftmaxClassifier, data: Dataset, steps: int = 400, batch: int = 32, seed: int = 0) -> None:
-    """Minimise the mean cross-entropy with Adam, on random batches, with a progress bar on standard error."""
+    """Minimise the mean cross-entropy with Adam on random batches, with a progress bar on standard error."""
     descent = Adam(model.parameters(), lr=0.1)
     generator = random.Random(seed)
     bar = progress(range(steps), "training", "step")

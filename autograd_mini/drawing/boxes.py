@@ -23,7 +23,7 @@ READABLE = 150  # boxes in a picture, unless you ask for more
 FITTING = 40  # boxes in a picture that fits a page, if the graph has parts that can be boxes
 MOST_BOXES = 1000
 _MOST_ARROWS = 800  # in a picture that collapses on its own
-_MOST_LEVELS = 2500  # that the arrows pass in all
+_MOST_LEVELS = 2500  # that all arrows pass together
 _MOST_LOOSE = 60  # boxes of operations beside the boxes of scopes
 _FEW = 24  # up to so many operations of a part, or leaves used alike, get a box each
 _MOST_RESULTS = 6  # of a call, that its box lists
@@ -44,7 +44,7 @@ class Box:
     part: Part | None = None  # the part that it shows as a whole
     kind: Kind | None = None  # what its operations have in common
     around: bool = False  # True if it is outside the focus
-    row: tuple[object, ...] = ()  # what boxes of leaves have in common that are used alike
+    row: tuple[object, ...] = ()  # what boxes of leaves that are used alike have in common
     nodes: list[Value] = field(default_factory=list)  # operands before results
     outputs: dict[Value, None] = field(default_factory=dict)  # the nodes used elsewhere, and the result of the graph
 
@@ -299,7 +299,7 @@ def _is_innermost(part: Part) -> bool:
 
 
 def _shown_open(asked: Part) -> list[Part]:
-    """Return what to open if you ask for a part: everything in it too, if that is little, but no call in a user's."""
+    """Return what to open if you ask for a part: all inside too, if that is little, but no calls in a user's part."""
     inside = [part for part in asked.inside() if asked.is_fold or not part.is_fold]
     boxes = sum(len(part.kinds) or len(part.loose) for part in inside)
     return inside if boxes <= _MOST_LOOSE else [asked]
@@ -321,7 +321,7 @@ def arrange(
     closed: Scope | None = None,
     most: int = READABLE,
 ) -> Boxes:
-    """Return the boxes of a picture in the finest form that is readable or asked for; `most` if there are parts.
+    """Return the boxes of a picture in the finest form that is readable or requested; `most` if there are parts.
 
     With names, calls of compositions and lists of leaves are folded, and so is a scope of the user's to be closed.
     """

@@ -1,4 +1,4 @@
-"""Cells in the DOT language: texts, colours, and the tables they stand in: boxes, and the legend of what occurs.
+"""Cells in the DOT language: texts, colours, and the tables that hold them: boxes, and the legend of a picture.
 
 Not here: which texts boxes have (`picture`). Read next: `drawing.placement`.
 """
@@ -28,7 +28,7 @@ def escaped(text: object, limit: int = 1000) -> str:
 
 
 def label(text: object, limit: int = 32) -> str:
-    r"""Return the user's text for a label, without its middle if it is long; \N is escaped, or dot would replace it."""
+    r"""Return the user's text for a label, its middle cut out if it is long; \N is escaped, or dot would replace it."""
     return escaped(elided(str(text), limit), limit).replace("\\", "\\\\")
 
 

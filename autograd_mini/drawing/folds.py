@@ -50,7 +50,7 @@ class Fold:
         return closed_form(self.name, normalised)
 
     def _is_of_package(self) -> bool:
-        """Whether this package's function of that name gives the same results: a user's may have the same name."""
+        """Whether this package's function of that name gives the same results: a user's function may share the name."""
         numbers = [x.data for x in self.inputs]
         function: Callable[..., Any] = getattr(functions, self.name)
         try:

@@ -53,7 +53,7 @@ def size(number: float | None) -> float:
 
 
 def recorded(order: Sequence[Value]) -> Gradients:
-    """Return the gradients of the last sweep; 0 if none arrives from the root, whatever other sweeps left there."""
+    """Return the gradients of the last sweep; 0 where none arrives from the root, whatever other sweeps left there."""
     numbers = gradients(order)
     return Gradients(numbers, "cleared" if numbers else "no backward yet", topological_order(order[-1]))
 

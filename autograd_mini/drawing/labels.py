@@ -1,4 +1,4 @@
-"""Labels stand on their arrows, and arrows pass around boxes: with straight lines a dot program sees to neither.
+"""Labels stand on their arrows, and arrows pass around boxes: with straight lines, dot programs do neither.
 
 Not here: what they say (`picture`). Read next: `drawing.pdf`.
 """

@@ -1,4 +1,4 @@
-"""A layout of our own, used only where no `dot` program is found or fast enough: layers of boxes, curves between them.
+"""A layout of our own, used only if no `dot` program is found or fast enough: layers of boxes, curves between them.
 
 It reads the DOT text of `picture`, and writes SVG with the same ids. The picture says that it was laid out this way,
 because `dot` leads arrows around boxes: of twenty graphs, 43 arrows pass behind a box here, and none there.

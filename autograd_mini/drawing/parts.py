@@ -77,7 +77,7 @@ class Line(NamedTuple):
     text: str
 
 
-# Operations that are alike: where, what, and a number that tells apart those that follow from others.
+# Operations that are alike: where, what, and a number that separates those that follow from others.
 Kind = tuple[Part, Primitive | Line, int]
 _FEW, _FEW_RECORDED = 24, 6  # up to so many operations of a part, found or recorded, are compared one by one
 

@@ -81,7 +81,7 @@ def _drawn(shape: re.Match[str]) -> Iterator[str]:
 
 
 def _text(text: str, facts: dict[str, str]) -> str:
-    """Write a text, which stands upright although the page is turned upside down."""
+    """Write a text, which stands upright although the page is upside down."""
     letters = text.translate(_SIMPLER)  # Courier has those of cp1252
     has = {letter for letter in letters if letter.isprintable() and letter.encode("cp1252", "ignore")}
     written = "".join(letter if letter in has else f"U+{ord(letter):04X}" for letter in letters)

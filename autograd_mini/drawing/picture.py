@@ -260,7 +260,7 @@ class Picture:
         return [f'open it: draw(…, {how}="{self.scopes[key]}")']
 
     def _content(self, box: Box) -> str:
-        """Return how many operations, parameters and inputs a group has; what every pass uses is a parameter."""
+        """Return how many operations, parameters and inputs a group has; leaves that every pass uses are parameters."""
         passes = len(box.part.scopes) if box.part is not None else 1
         operations = sum(node.op is not None for node in box.nodes)
         leaves = [node for node in box.nodes if node.op is None]

@@ -1,4 +1,4 @@
-"""Placement: the direction of a picture, its rows, and what must stand in order, from the sizes of its boxes.
+"""Placement: the direction of a picture, its rows, and the order of its boxes, from their sizes.
 
 Not here: what boxes say (`picture`), and where exactly they stand, which `dot` decides. Read next: `drawing.picture`.
 """

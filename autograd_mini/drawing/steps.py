@@ -1,7 +1,7 @@
 """Steps: the passes of a loop that carries something on, such as a recurrent network or Newton's method.
 
 Programs unroll it without scopes, but they use the same weight in each pass. So a step begins where a leaf is used by
-what an earlier use of it led to. Not here: passes side by side, such as samples (`structure`).
+something that depends on an earlier use of it. Not here: passes side by side, such as samples (`structure`).
 Read next: `drawing.structure`.
 """
 
@@ -34,7 +34,7 @@ def find_steps(units: Sequence[Unit]) -> int:
     for unit in units:
         if unit.step is not None:
             steps.setdefault(unit.step, set()).add(alike[unit])
-    # What no neighbouring step does too comes before or after the loop.
+    # Operations that no neighbouring step repeats come before or after the loop.
     for unit in units:
         if unit.step is not None:
             near = steps.get(unit.step - 1, set()) | steps.get(unit.step + 1, set())
@@ -79,7 +79,7 @@ def _is_carried(using: Sequence[Unit]) -> bool:
 
 
 def _count(units: Sequence[Unit], uses: Sequence[set[Unit]]) -> None:
-    """Note on how many uses of one leaf each unit depends, at most; if on none, it belongs to the step that uses it."""
+    """Note on how many uses of one leaf each unit depends at most; if on none, it belongs to the step that uses it."""
     count = dict.fromkeys(units, 0)
     for using in uses:
         level: dict[Unit, int] = {}

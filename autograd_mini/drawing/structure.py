@@ -147,7 +147,7 @@ class Structure:
         return unit.name if unit.nodes[0] in self._call else word(unit.nodes[:1])
 
     def _rename(self, results: Mapping[Found, Sequence[Value]]) -> None:
-        """Name parts as the user names their results: all passes alike, because they are one part."""
+        """Name parts as the user names their results: all passes get one name, because they are one part."""
         parts: dict[tuple[str, ...], list[Found]] = {}
         for scope in results:
             parts.setdefault(scope.path, []).append(scope)

@@ -1,4 +1,4 @@
-"""Titles: what several nodes are called together: by the user's names or expression, otherwise by what they do.
+"""Titles: a common name for several nodes, from the user's names or expression, otherwise from what they do.
 
 Not here: the name of one node (`notation.names`). Read next: `drawing.steps`.
 """

@@ -1,4 +1,4 @@
-"""Units: what structure is made of, and pictures never divide: an operation, a call, or a sum that a loop adds up.
+"""Units: the pieces of a structure, which pictures never divide: an operation, a call, or a sum that a loop adds up.
 
 Not here: which of them are alike (`structure`), and loops (`steps`). Read next: `drawing.titles`.
 """

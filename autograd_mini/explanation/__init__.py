@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @recorded()
 def explain(v: Any, *args: Any, by: Any = None, small: float = 1e-6, large: float = 1e6) -> Explanation:
-    """Say why gradients are zero, nan, infinite, tiny or huge, and where in the program that began.
+    """Say why gradients are zero, nan, infinite, tiny or huge, and where in the program it began.
 
     It needs no `backward()` and changes no `.grad`. If you record under `with am.provenance():`, it names your lines.
 
@@ -40,7 +40,7 @@ def explain(v: Any, *args: Any, by: Any = None, small: float = 1e-6, large: floa
         *args: the arguments of the function: numbers, and nested lists, tuples, dicts and arrays of them; anything else
             is passed unchanged. If v is a `Value`, they mean the same as `by`: `explain(loss, x)`.
         by: the `Value`s whose gradients to explain: one, or a list, tuple or dict of them. By default it looks at every
-            leaf behind v, also behind branches not taken, and reports only what is wrong.
+            leaf behind v, even behind branches not taken, and reports only what is wrong.
         small: report smaller gradients (in absolute value, with seed 1) as vanishing.
         large: report larger ones as exploding.
 

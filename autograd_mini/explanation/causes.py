@@ -131,7 +131,7 @@ class Causes:
         return Cause(code, message, node, tuple(others))
 
     def _of_no_connection(self, node: Value) -> Cause:
-        """Explain paths that all end at branches not taken, at steps, or where the program asked for it."""
+        """Explain why all paths end: at branches not taken, at steps, or where the program asked for it."""
         walls = self.graph.walls(node)
         if not walls:
             root = self.graph.seen(self.graph.root)

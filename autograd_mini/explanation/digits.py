@@ -52,7 +52,7 @@ def _is_exact(node: Value, number: Callable[[Any], float]) -> bool:
         return True
     numbers = [number(x) for x in node.operands]
     if not all(map(math.isfinite, (*numbers, node.data))):
-        return True  # rounding is not what went wrong
+        return True  # rounding is not to blame
     terms, result = list(map(Fraction, numbers)), Fraction(node.data)
     match node.op, terms:
         case (("add" | "sum"), _):

@@ -24,7 +24,7 @@ from autograd_mini.watch.boundaries import Kink
 from autograd_mini.watch.origins import place_of
 
 _MOST_FINDINGS = 20  # about all leaves; nodes that were asked for get one each
-_STUDIED = 50  # tiny or huge gradients that are studied one by one; what is wrong with more is wrong with these
+_STUDIED = 50  # tiny or huge gradients that are studied one by one; any more have the same causes
 
 
 class Culprit(NamedTuple):
@@ -38,7 +38,7 @@ class Culprit(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """What is said about one gradient, or about several with the same trouble."""
+    """What `explain` says about one gradient, or about several with the same trouble."""
 
     node: Value  # whose gradient
     gradient: float  # 0.0 where nothing arrives

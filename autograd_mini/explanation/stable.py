@@ -2,7 +2,7 @@
 
 Both sides of a row are ordinary code. The left side is recorded on wildcards, and a graph matches if it has the same
 shape: sums and products in any order, `-x` or `0 - x` or `-1 * x`, `x * x` or `x ** 2`. Running both sides shows
-whether a row helps at the numbers at hand. Not here: what went wrong (`causes`). Read next: `explanation.advice`.
+whether a row helps at the given numbers. Not here: what went wrong (`causes`). Read next: `explanation.advice`.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def _first(x: Any, xs: list[Any]) -> list[Any]:
     return [x, *[other for other in xs if other is not x]]
 
 
-# What a program may write, as text and as code, and what keeps its digits. x is a number, xs a list of any length that
-# contains x. Larger forms come first, because the first match becomes the advice.
+# What a program may write, as text and as code, and the form that keeps its digits. x is a number, xs a list of any
+# length that contains x. Larger forms come first, because the first match becomes the advice.
 # fmt: off
 FORMS: tuple[tuple[str, Callable[..., Any], str, Callable[..., Any]], ...] = (
     ("-log(softmax(z)[t])", lambda xs: -log(softmax(xs)[0]), "cross_entropy(z, t)", lambda xs: cross_entropy(xs, 0)),
@@ -114,7 +114,7 @@ NOTHING = _Match({}, frozenset(), frozenset())
 
 
 def _terms(node: Value, nodes: set[Any], most: int) -> tuple[list[tuple[float, Any]], float] | None:
-    """Take a sum apart into signed terms and a constant, however it is nested; None if there are too many terms."""
+    """Split a sum into signed terms and a constant, however it is nested; None if there are too many terms."""
     terms: list[tuple[float, Any]] = []
     constant = 0.0
     waiting: list[tuple[float, Any]] = [(1.0, node)]

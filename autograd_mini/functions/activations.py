@@ -167,7 +167,7 @@ def _but_at_minus_infinity(x: Scalar, product: Callable[[], Scalar]) -> Scalar:
              "gelu(0.0) -> 0.0",
              "; the exact form, not the approximation by tanh; within 4 ulp in both tails")  # fmt: skip
 def gelu(x: Scalar) -> Scalar:
-    if between(-40.0, x, -37.0):  # Φ(x) has few digits left, and so has x times Φ(x)
+    if between(-40.0, x, -37.0):  # Φ(x) has few digits left, and so does x times Φ(x)
         return (x * math.exp(-70.0)) * lifted_ndtr(x)
     return _but_at_minus_infinity(x, lambda: x * ndtr(x))
 
@@ -177,7 +177,7 @@ def gelu(x: Scalar) -> Scalar:
              "silu(1.0) -> 0.7310585786300049",
              "; within 1.9 ulp, and its derivative within 19 ulp near its zero at -1.278")  # fmt: skip
 def silu(x: Scalar) -> Scalar:
-    if between(-800.0, x, -700.0):  # sigmoid(x) has few digits left, and so has x times it
+    if between(-800.0, x, -700.0):  # sigmoid(x) has few digits left, and so does x times it
         root = exp(0.5 * x)
         return (x * root) * (root / (1.0 + root * root))
     return _but_at_minus_infinity(x, lambda: x * sigmoid(x))

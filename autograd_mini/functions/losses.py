@@ -84,7 +84,7 @@ def _or_nan(is_right: Condition | bool, loss: Scalar, error: Scalar) -> Scalar:
 def _expected(name: str, target: Any, classes: int, term: Callable[[int], Scalar]) -> Scalar:
     """The sum of weight * term over the classes; for a traced index a chain of `where`, nan beyond the classes."""
     if isinstance(target, Unrecorded):
-        picked = math.nan * term(0)  # not a mere nan, which would leave the gradient at 0
+        picked = math.nan * term(0)  # not a plain nan, which would leave the gradient at 0
         for j in reversed(range(classes)):
             picked = where(target == float(j), term(j), picked)
         return picked

@@ -56,7 +56,7 @@ def bent(x: Scalar, y: Scalar) -> Scalar:
         return y
     note_decision(x, "==", 0.0)
     with unobserved():
-        result = y - abs(x)  # to subtract 0.0 keeps the sign of a zero
+        result = y - abs(x)  # subtracting 0.0 keeps the sign of a zero
     if is_node(result):
         result.origin = getattr(y, "origin", None)
     return result
@@ -67,7 +67,7 @@ def switching(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def switch(x: Scalar, *settings: Scalar, **named: Scalar) -> Scalar:
-        number = x._data if is_node(x) else x  # to compare it is no decision
+        number = x._data if is_node(x) else x  # comparing it is not a decision of the program
         is_nan = number != number
         if is_nan is True:
             note_decision(x, "!=", x)

@@ -1,6 +1,6 @@
 """Running code written for micrograd: change only its imports from `micrograd` to `autograd_mini.micrograd`.
 
-`from autograd_mini.micrograd import Value, nn` is enough. Not here: what code written for this package needs.
+`from autograd_mini.micrograd import Value, nn` is enough. Not here: anything for code written for this package.
 Read next: `micrograd.engine`.
 """
 

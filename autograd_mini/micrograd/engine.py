@@ -244,7 +244,7 @@ def _hand_on(node: Value, operands: tuple[Any, ...], partials: tuple[Any, ...]) 
 
 
 def _operand(name: str, other: Any) -> Any:
-    """Return the right-hand side of an operator; None if its own class may have an answer."""
+    """Return the right-hand side of an operator; None if its own class may implement the operator."""
     operand = right_operand(TABLE[name], other)
     _check_kind(operand)
     return operand
@@ -349,7 +349,7 @@ def _method(name: str) -> Callable[..., Any]:
 
 
 for _name in functions.ACTIVATIONS:
-    if _name != "relu":  # relu is one node already
+    if _name != "relu":  # relu is already one node
         setattr(Value, _name, _method(_name))
 
 

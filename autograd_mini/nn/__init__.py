@@ -39,7 +39,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
-if not TYPE_CHECKING:  # a type checker knows that there are no other names
+if not TYPE_CHECKING:  # type checkers then know that there are no other names
 
     def __getattr__(name):
         """Say how to write a class of `torch.nn` that is a function here."""
@@ -110,7 +110,7 @@ class Neuron(Module):
 
     def _weighted(self, inputs: tuple[Any, ...]) -> Any:
         operands = *self.w, *inputs
-        weighted = record_dot(operands)  # the same node, if the inputs need no checks, as in every hidden neuron
+        weighted = record_dot(operands)  # the same node, without checks of the inputs, as in every hidden neuron
         if weighted is None:
             weighted = dot_of(*operands)
         return weighted if self.b is None else weighted + self.b

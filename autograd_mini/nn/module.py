@@ -157,7 +157,7 @@ def _further(module: Module, found: Iterable[Named]) -> Iterator[Named]:
 # -- searching for leaves ----------------------------------------------------------------------------------------------
 
 ATOMS = (str, bytes, bytearray, memoryview, range, int, float, complex, type(None), type, ModuleType)
-# These lead to the whole program, so nothing behind them counts as part of a model.
+# These refer to the whole program, so nothing behind them counts as part of a model.
 _BOUNDARIES = (*ATOMS, CodeType, FrameType, TracebackType, BaseException)
 _SEARCHED = 10_000  # objects behind an attribute
 _COMMON = {float, int, str, bool, type(None)}
@@ -173,7 +173,7 @@ def _leaves(root: Any, bound: Bound, in_state: bool = False, above: Container[in
     found: list[tuple[str, Value]] = []
     opaque: list[Named] = []
     seen: dict[int, Any] = {}
-    cyclic: set[int] = set()  # searched once: the number of paths through a net of modules grows without bound
+    cyclic: set[int] = set()  # searched once: the number of paths through a network of modules grows without bound
     inside: Iterator[Named] | None
     # What the walk is inside: its key, its remaining parts, and whether everything in it must be searchable.
     path: dict[int, tuple[str, Iterator[Named], bool]] = {}

@@ -74,7 +74,7 @@ UNNORMALISED = {
 
 
 def closed_form(name: str, is_normalised: bool = True) -> ClosedForm | None:
-    """Return the closed form of a composition's derivative; None if none is known.
+    """Return the closed form of a composition's derivative, or None if it is not known.
 
     `is_normalised` says whether the target sums to 1.
     """

@@ -138,9 +138,9 @@ class LocalRule(NamedTuple):
 
 
 def local_rules(node: Value, value: Callable[[Value], float]) -> Iterator[LocalRule | None]:
-    """Yield the rule for each operand that a node hands something on to; None where the rule cannot be written.
+    """Yield the rule for each operand that a node passes a gradient to; None where the rule cannot be written.
 
-    `value` gives the recorded number of an operand. A rule that does not lead to the recorded derivative is not given.
+    `value` gives the recorded number of an operand. A rule that does not give the recorded derivative is left out.
     """
     slopes = [None if partial is ZERO else partial for partial in node.partials]
     terms = [Term(value(x), x) if is_node(x) else None for x in node.operands]

@@ -45,7 +45,7 @@ class Names:
     """The names of a graph's nodes; `spaces` are the program's variables, innermost function first.
 
     A node goes by the first of these that is known: its name, its variable (now or when it was made), the user's
-    expression, its operation. No name leads through an object of this package, or comes from a library's variable.
+    expression, its operation. No name goes through an object of this package, or comes from a library's variable.
 
     Attributes:
         order: the nodes, leaves first and operands before results; the index of a node is its number.
@@ -97,7 +97,7 @@ class Names:
         return text.expression if (text := self._text_of(node)) else ""
 
     def operation(self, node: Value) -> str:
-        """Return what computed a node, as people call it: a composition such as "tanh", else the primitive."""
+        """Return the usual name of what computed a node: a composition such as "tanh", else the primitive."""
         if node.op is None:
             return "leaf"
         call = self._calls.get(node)

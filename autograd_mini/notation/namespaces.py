@@ -23,8 +23,8 @@ from autograd_mini.program.source import parsed, site_of
 
 Namespace = Mapping[str, Any]
 
-_MOST = 200_000  # things to look at
-_LONGEST = 20_000  # entries of one list
+_MOST = 200_000  # things to search
+_LONGEST = 20_000  # entries of one list to search
 _DEEPEST = 6
 _NO_CONTAINERS = (str, bytes, int, float, complex, type, ModuleType, FunctionType, type(None))
 _NOT_THE_USERS = ("In", "Out", "exit", "quit")  # in notebooks

@@ -1,7 +1,7 @@
 """The numbers of a graph when it was recorded, and the gradients of its last sweep, even if the program changed them.
 
-Under provenance `backward()` notes them. Otherwise the operations tell: a leaf that no longer gives their results was
-written since. Not here: how that is shown. Read next: `symbolic`.
+Under provenance `backward()` notes them. Otherwise the operations show it: a leaf that no longer gives their results
+was written since. Not here: how that is shown. Read next: `symbolic`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Snapshot:
         return operand if type(operand) is float else self._noted.get(operand, operand.data)
 
     def _found(self, order: Iterable[Value]) -> dict[Value, float | None]:
-        """Find the leaves that the operations contradict, with the recorded number if it can be told."""
+        """Find the leaves that the operations contradict, with the recorded number if it can be recovered."""
         told: dict[Value, float] = {}
         vouched: set[Value] = set()
         doubts: list[list[Value]] = []

@@ -43,7 +43,7 @@ def printable_lines(text: str) -> str:
 
 def columns(otherwise: int = 0) -> int:
     """Return the width of the terminal on standard output; `otherwise` if it is not a terminal."""
-    import shutil  # here, because its import takes longer than the rest of this module
+    import shutil  # here, because importing it takes longer than the rest of this module
 
     is_terminal = getattr(sys.stdout, "isatty", bool)()
     return shutil.get_terminal_size().columns if is_terminal else otherwise
@@ -101,7 +101,7 @@ codecs.register_error("readable", _readable)
 
 def prepare() -> None:
     """Make the standard streams of this process safe to write to, whatever is behind them."""
-    for descriptor in range(3):  # or the next opened file would become a standard stream
+    for descriptor in range(3):  # otherwise the next file opened would become a standard stream
         try:
             os.fstat(descriptor)
         except OSError:

@@ -1,4 +1,4 @@
-"""The owner of a frame, a place or a class: the user, a library, or this package (and its version).
+"""The owner of a frame, a place or a class: the user, a library, or this package (with its version).
 
 Not here: the use of the answer. Read next: `program.assignments`.
 """
@@ -65,7 +65,7 @@ def program_frame(frame: FrameType) -> FrameType:
     return frame
 
 
-@lru_cache(maxsize=1000)  # asked several times for every node under `provenance`
+@lru_cache(maxsize=1000)  # called several times for every node under `provenance`
 def _is_operation(module: str | None) -> bool:
     return str(module).startswith(_INSIDE_OPERATIONS)
 

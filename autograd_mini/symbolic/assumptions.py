@@ -19,7 +19,7 @@ from autograd_mini.symbolic.normal import linear_solution
 from autograd_mini.symbolic.search import admits, candidates
 from autograd_mini.symbolic.table import exact
 
-_SCALES = (1, Fraction(1, 64), 64)  # a point that violates a condition may satisfy it closer to 0, or farther away
+_SCALES = (1, Fraction(1, 64), 64)  # a point that violates a condition may satisfy it nearer to 0, or farther away
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +112,7 @@ def by_name(expression: Any, symbols: Iterable[Any]) -> Any:
 
 
 def _solved(equation: Any, symbols: list[Any]) -> dict[Any, Any]:
-    """Return {symbol: what it equals} if an equation has exactly one solution, whatever the other symbols are."""
+    """Return {symbol: its value} if an equation has exactly one solution, whatever the other symbols are."""
     return linear_solution(equation.lhs - equation.rhs, list(reversed(symbols)))  # t3 = 1 - t1 - t2
 
 

@@ -1,6 +1,6 @@
-"""The proof of a lesson, step by step, as a teacher writes it and as the graph says.
+"""The proof of a lesson, step by step, as a teacher writes it, read from the graph.
 
-It has the composition, the chain rule backwards through it, the closed form it collapses to, and the verdict.
+It shows the composition, the chain rule backwards through it, the closed form it collapses to, and the verdict.
 Not here: the lessons, and the proofs themselves (`proof`). Read next: `symbolic.lessons`.
 """
 
@@ -135,7 +135,7 @@ class _Derivation:
     # -- the composition -----------------------------------------------------------------------------------------------
 
     def composition(self) -> Iterator[tuple[str, str]]:
-        """Yield (name, how it is computed from other names), operands first."""
+        """Yield (name, its computation from other names), operands first."""
         for node in self.nodes:
             if node.op is not None:
                 operands = [self._called(operand) for operand in node.operands]
@@ -226,7 +226,7 @@ class _Derivation:
         return found
 
     def _definitions(self) -> dict[Any, Any]:
-        """Return what every name stands for, in exponentials and inputs."""
+        """Return the meaning of every name, in exponentials and inputs."""
         found = self.bases()
         for node in self.nodes:
             if node.op in _ARITHMETIC:

@@ -273,7 +273,7 @@ def _shorter(expression: Any) -> Any:
 
 
 class _Text(StrPrinter):  # type: ignore[misc]  # SymPy has no types
-    """Formulas for people: 2·x², branches in words."""
+    """Formulas as people write them: 2·x², branches in words."""
 
     def _print_Piecewise(self, expression: Any) -> str:
         *arms, (last, _) = expression.args

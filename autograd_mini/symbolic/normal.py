@@ -15,12 +15,12 @@ import sympy
 from autograd_mini.symbolic.search import Evaluation
 
 _MOST_ARMS = 2000  # of branches, before the proof gives up
-_MOST_OPERATIONS = 60  # in an expression that SymPy may take its time to simplify
+_MOST_OPERATIONS = 60  # in an expression that SymPy may simplify slowly
 _LONGEST = 10**9  # the largest number in such an expression
 
 HYPERBOLIC = (sympy.sinh, sympy.cosh, sympy.tanh, sympy.coth, sympy.sech, sympy.csch)
 
-Arm = tuple[Any, Any, tuple[Any, ...]]  # derived, claimed, and the conditions under which
+Arm = tuple[Any, Any, tuple[Any, ...]]  # derived, claimed, and the conditions under which both hold
 
 
 def is_equal(derived: Any, claimed: Any, conditions: tuple[Any, ...] = ()) -> bool:
@@ -69,7 +69,7 @@ def _split(arm: Arm, kinds: tuple[Any, ...]) -> list[Arm] | None:
     derived, claimed, conditions = arm
     nodes = Evaluation(list(arm[:2] + conditions)).nodes
     steps = {node: sympy.Dummy("step", real=True) for node in nodes if isinstance(node, sympy.floor)}
-    if steps:  # what is proved for all numbers holds for integers
+    if steps:  # a proof for all numbers holds for integers too
         return [(derived.xreplace(steps), claimed.xreplace(steps), tuple([c.xreplace(steps) for c in conditions]))]
     for node in nodes:  # operands come first
         split_here = isinstance(node, kinds) and not isinstance(node, sympy.Piecewise)

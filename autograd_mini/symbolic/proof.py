@@ -29,12 +29,15 @@ from autograd_mini.transforms.derivatives import jacobian
 _NO_OVERFLOW = 30.0  # below this, exponentials and their squares fit in floats, so a claim that is nan is undefined
 
 
-class Verdict(StrEnum):
+class ProofVerdict(StrEnum):
     """What `prove` found."""
 
     PROVED = "PROVED"
     REFUTED = "REFUTED"
     UNDECIDED = "UNDECIDED"
+
+
+Verdict = ProofVerdict  # its public name in `autograd_mini.symbolic`; `check.verdicts` has verdicts of another kind
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +56,7 @@ class Proof:
         assumed: what was assumed about the inputs, as text; "" for nothing.
     """
 
-    verdict: Verdict
+    verdict: ProofVerdict
     points: int
     counterexample: dict[str, float] | None = None
     entry: tuple[Any, ...] = ()
@@ -64,11 +67,11 @@ class Proof:
     assumed: str = ""
 
     def __bool__(self) -> bool:
-        return self.verdict is Verdict.PROVED
+        return self.verdict is ProofVerdict.PROVED
 
     def __str__(self) -> str:
         inputs = f" with {self.assumed}" if self.assumed else ""
-        if self.verdict is Verdict.PROVED:
+        if self.verdict is ProofVerdict.PROVED:
             agreeing = "1 point agrees" if self.points == 1 else f"{self.points} points agree"
             return f"PROVED for all inputs{inputs}, algebraically; {agreeing}"
         if self.counterexample is None:
@@ -93,7 +96,7 @@ def prove(
     *,
     assume: Any = None,
 ) -> Proof:
-    """Prove or refute that the gradient of a function equals a claimed closed form, for all inputs.
+    """Prove or refute that the gradient of a function equals a claimed closed form for all inputs.
 
     First it compares both sides with many digits at points: random ones, 0, ±1, ties, tails, the edges of conditions.
     One point that differs refutes the claim. Then it brings both sides to a normal form, branch by branch, in which
@@ -157,14 +160,14 @@ def prove(
         # SymPy has simplified both sides, exp(log(x)) to x for example; floats show where they are defined.
         if any(map(math.isnan, _at(f, arguments, inputs) or ())):
             continue
-        slopes = _at(jacobian(f, by), arguments, inputs)  # None: f does not take such numbers
+        slopes = _at(jacobian(f, by), arguments, inputs)  # None: f does not accept such numbers
         claims = _at(claim, arguments, inputs) if is_function and slopes is not None else None
         example = {str(symbol): float(number) for symbol, number in inputs.items()}
         for index, (derived, expected) in enumerate(zip(results[: 2 * len(pairs) : 2], results[1::2], strict=False)):
             if not mpmath.isfinite(derived) or (slopes is not None and not math.isfinite(slopes[index])):
                 continue
             compared = True
-            refuted = Proof(Verdict.REFUTED, points + 1, example, indices[index], assumed=assumed)
+            refuted = Proof(ProofVerdict.REFUTED, points + 1, example, indices[index], assumed=assumed)
             if claims is not None and math.isnan(claims[index]) and max(map(abs, example.values())) <= _NO_OVERFLOW:
                 return replace(refuted, derived=float(derived))
             if search.agree(derived, expected) or (apart := search.apart(point, index)) is None:
@@ -184,8 +187,8 @@ def prove(
     if hardly is not None:
         return hardly
     if points and all(is_equal(derived, expected, given.conditions) for derived, expected in pairs):
-        return Proof(Verdict.PROVED, points, assumed=assumed)
-    return Proof(Verdict.UNDECIDED, points, tolerance=ROUNDED if search.rounded else 0.0, assumed=assumed)
+        return Proof(ProofVerdict.PROVED, points, assumed=assumed)
+    return Proof(ProofVerdict.UNDECIDED, points, tolerance=ROUNDED if search.rounded else 0.0, assumed=assumed)
 
 
 def _at(function: Callable[..., Any], arguments: list[Any], numbers: dict[Any, Any]) -> list[float] | None:

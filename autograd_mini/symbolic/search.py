@@ -17,7 +17,7 @@ import mpmath
 import sympy
 
 DIGITS = 60
-ROUNDED = 1e-7  # smaller relative differences do not count if a number is known to only 16 digits
+ROUNDED = 1e-7  # smaller relative differences do not count if some number is known to only 16 digits
 _MOST_EDGES = 64
 _SPECIAL = [Fraction(number) for number in (0, 1, -1, 20, -20, 40, -40, 0.5, 2)]
 

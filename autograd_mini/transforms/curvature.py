@@ -1,6 +1,6 @@
 """Second derivatives of a recorded graph of floats: the Hessian times a vector, in one pass forwards and one back.
 
-The derivative of a sweep is a sweep over the same edges. It begins at every operand whose local partial changes along
+The derivative of a sweep is a sweep over the same edges. It starts at every operand whose local partial changes along
 the vector, with adjoint × second partial × tangent. The rules of the table, on dual numbers, give the second partials.
 Not here: graphs that depend on outer variables; their gradient is itself a graph (`recorded`).
 Read next: `transforms.sparsity`.
@@ -20,7 +20,7 @@ from autograd_mini.errors import ArgumentError
 from autograd_mini.program.stack import recording
 from autograd_mini.transforms.sparsity import Set, dependence, members
 
-# Rows whose local partials are constants, and rows whose local partials are other operands, need no evaluation.
+# Rows whose local partials are constants or other operands need no evaluation.
 _STRAIGHT = frozenset(row for row in TABLE.values() if row.is_straight)
 _BILINEAR = frozenset(TABLE[name] for name in ("mul", "dot"))
 _POW = TABLE["pow"]

@@ -41,7 +41,7 @@ class FormulaError(Exception):
 def of_formulas(function: Function, always: bool = False) -> Function:
     """Make a function of trees accept formulas too: it then runs on traced numbers and returns formulas.
 
-    With `always`, it returns formulas even if only something outside its arguments is one. Inside `no_grad` it records
+    With `always`, it returns formulas even if only a number outside its arguments is one. Inside `no_grad` it records
     a graph of its own, and takes and returns constants.
     """
 
@@ -79,7 +79,7 @@ def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
     Args:
         f: a function that returns one number, written with this package's functions. Its arguments are numbers, or
             lists, tuples, dicts and NumPy arrays of numbers, nested as you like.
-        argnums: the position, or positions, of the arguments to differentiate by.
+        argnums: the position, or positions, of the arguments to differentiate with respect to.
         has_aux: True if f returns (number, something else), where something else is passed on.
 
     Returns:
@@ -122,7 +122,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
 
 
 def jacobian(f: Function, argnums: Argnums = 0, has_aux: bool = False, *, sparse: bool = False) -> Function:
-    """Return the function that computes the derivative of every number f returns by every number of its argument.
+    """Return the function that computes the derivatives of all numbers f returns with respect to all input numbers.
 
     f is recorded once, and the graph shows which outputs depend on which inputs. Rows (sweeps backwards) or columns
     (passes forwards) that do not overlap are computed together, whichever needs fewer.
@@ -188,7 +188,7 @@ def vjp(f: Function, *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
 
     Args:
         f: a function that returns a structure of numbers.
-        primals: its arguments; the derivative is by all of them.
+        primals: its arguments; the derivative is with respect to all of them.
         has_aux: True if f returns (result, something else), where something else is passed on.
 
     Returns:

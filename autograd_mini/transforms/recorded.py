@@ -28,9 +28,9 @@ from autograd_mini.transforms.trees import Tree
 from autograd_mini.watch.origins import note_derivative, notes_decisions
 
 # The row of a variable that an outer derivative needs. It tells an inner derivative that its answer depends on the
-# variable, whatever is behind it; live edges to a leaf would not tell.
+# variable, whatever is behind it; live edges to a leaf would not.
 _VARIABLE = replace(TABLE["pos"])
-# Rows whose slopes are written in the same way for all numbers.
+# Rows whose rules have the same form for all numbers.
 _STEADY = frozenset({None, "pos", "add", "sub", "mul", "neg", "div", "exp", "log", "sin", "cos", "sum", "dot"})
 # Rows whose slope by one operand never depends on another operand without an edge.
 _PLAIN = frozenset(TABLE.values()) | {_VARIABLE, None}
@@ -188,7 +188,7 @@ class Recorded(_Graph):
                 leaf._retire()
         if notes_decisions():
             self._note_leaves()
-        self.aux = self.answer(aux)  # for the caller, unlike the result, which still contains nodes of this graph
+        self.aux = self.answer(aux)  # for the caller; the result still contains nodes of this graph
 
     def _note_leaves(self) -> None:
         """Note the leaves outside on which a derivative depends, unless it has the same edges for all numbers."""

@@ -34,8 +34,8 @@ def note_comparison(decision: Decision, site: Site) -> None:
 def note_choice(node: Any, frame: FrameType) -> None:
     """Note at a `where` the comparison in its call, so that `replay` can decide it again.
 
-    A comparison returns a plain bool, which does not tell where it is from. So its operands must be what the variables
-    in the call hold now: the last comparison there may have been an earlier one, if this one is of no node.
+    A comparison returns a plain bool, which does not tell where it comes from. So its operands must be what the
+    variables in the call hold now: if this comparison involves no node, the last one noted there is an earlier one.
     """
     if node.op != "where" or type(node.operands[0]) is not float or not (call := _call_at(frame.f_code, frame.f_lasti)):
         return

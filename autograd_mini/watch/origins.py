@@ -44,7 +44,7 @@ def remember_calls() -> Observer:
     return remember
 
 
-_MOST_DECISIONS = 100  # per node: training may compare the same leaf in every step
+_MOST_DECISIONS = 100  # per node: training may compare the same leaf in each step
 _MOST_BEHIND = 100  # computed nodes behind a comparison that leaves keep; the graph of a loss would be too large
 
 

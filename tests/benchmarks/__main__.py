@@ -1,8 +1,8 @@
 """`python -m tests.benchmarks [E1 E2 ...] [--repeats N]`: a table of ours beside every peer that is installed.
 
 Quote ratios taken in one run; a bare time says more about the machine.
-A further group of workloads is a module with WORKLOADS and LIMITS, added to GROUPS; with COUNTS, too, a function that
-gives lines to print, if it has figures that do not depend on the machine.
+To add a group of workloads, write a module with WORKLOADS and LIMITS, and add it to GROUPS; figures that do not depend
+on the machine come from its COUNTS, a function that gives lines to print.
 """
 
 from __future__ import annotations

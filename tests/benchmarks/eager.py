@@ -32,7 +32,7 @@ def _moons() -> tuple[list[list[float]], list[int]]:
 
 
 def _leaf(peer: str) -> Callable[[float], Any]:
-    """What makes a variable of a number."""
+    """The function that turns a number into a variable."""
     if peer == "micrograd":
         from micrograd.engine import Value
     elif peer == "torch scalars":
@@ -153,7 +153,7 @@ def on_aadc(function: Callable[[list[Any]], Any], point: list[float]) -> list[fl
 
 
 def chain(nodes: int, peer: str) -> Step:
-    """E2: x = x*a + b, over and over: deep and thin, where recursion ends."""
+    """E2: x = x*a + b, over and over: deep and thin, where recursion fails."""
     if peer == "aadc":
         import aadc  # noqa: F401  # if it is missing, that is known before the first step
 

@@ -1,4 +1,4 @@
-"""How a workload is timed: each peer in a fresh process, all in turns, so that the machine's moods hit all alike.
+"""How a workload is timed: each peer in a fresh process, all in turns, so that the machine's moods affect all alike.
 
 The parent asks over a pipe, the child answers with JSON; between its turns a child waits and costs nothing. The engine
 of "ours" is the one that runs here, and a peer "ours, ..., python" is the same on the Python text.
@@ -32,7 +32,7 @@ PURE = ", python"  # the end of the name of a peer
 class Workload:
     """What is measured: `setup(peer)` gives the step; the first peer is the one that ratios refer to.
 
-    With `nodes`, figures are ns a node, otherwise ms a step; `watched` are the peers whose memory is measured, too.
+    With `nodes`, figures are ns per node, otherwise ms per step; `watched` are the peers whose memory is measured, too.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class Measurement:
-    """The minimum and the median over the repeats, and the peak of Python's memory in bytes a node."""
+    """The minimum and the median over the repeats, and the peak of Python's memory in bytes per node."""
 
     best: float
     median: float
@@ -56,7 +56,7 @@ Figures = dict[tuple[str, str], Measurement]  # by names of workload and peer
 
 @dataclass(frozen=True)
 class Limit:
-    """A figure that must not be exceeded, and what it aims at; less is better."""
+    """A figure that must not be exceeded, and the one to aim for; less is better."""
 
     title: str
     figure: Callable[[Figures], float]
@@ -145,7 +145,7 @@ def measure(workload: Workload, repeats: int) -> dict[str, Measurement | None]:
 
 
 def _peak(workload: Workload, peer: str) -> float:
-    """Bytes a node at the worst moment; in another process, for watching memory takes time."""
+    """Bytes per node at the worst moment; in another process, because watching memory takes time."""
     if peer not in workload.watched:
         return math.nan
     child = Child(workload, peer)

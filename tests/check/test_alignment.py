@@ -80,7 +80,7 @@ LABELS = (
 
 @pytest.mark.parametrize("form", LABELS)
 def test_labels_before_the_numbers(network, form):
-    """With labels each number is compared as what it is: a wrong one of them is found."""
+    """With labels each number is compared as what its label says, so a wrong one is found."""
     found = check_trace(network, "\n".join(form.format(name, *RIGHT[name]) for name in RIGHT))
     assert str(found).endswith("7 gradients of them too.")
     assert found
@@ -99,7 +99,7 @@ def test_labels_before_the_numbers(network, form):
     ],
 )  # fmt: skip
 def test_a_line_whose_numbers_are_not_known_is_an_error(network, line, tmp_path, capsys):
-    """It is not left out, and no number of it is compared as another: the sentence says how to write it."""
+    """An unclear line is neither left out nor misread: the sentence says how to write it."""
     right = printed().splitlines()
     (tmp_path / "printed").write_text("\n".join([*right[:-1], line]))
     status = main(["check", network, "--csv", "printed"])
@@ -150,7 +150,7 @@ def test_a_single_term_and_a_gradient_handed_on_too_early(network):
 
 
 def test_a_slope_that_is_right_is_not_explained(network):
-    """A gradient that is off by a little more than rounding diverges; no mistake is named that gives the right one."""
+    """A gradient off by a little more than rounding diverges; no mistake is named that gives the right one."""
     slope = (1.0 - H * H) * (1.0 + 2e-8)
     found = check_trace(network, printed(s=(S, DY + DH * slope)))
     assert "is that of s, in line 4" in str(found)
@@ -161,7 +161,7 @@ def test_a_slope_that_is_right_is_not_explained(network):
 
 
 def test_the_first_wrong_value_is_named(network):
-    """Before any gradient: what it is computed from, the expression, the place."""
+    """A wrong value comes before any gradient, with what it is computed from, the expression, the place."""
     found = check_trace(network, printed(h=(0.45, 1.0), y=(0.7, 1.0)))
     assert not found.backward
     assert str(found).splitlines()[1:] == [
@@ -234,23 +234,23 @@ def test_debug_opens_the_page_there(network, tmp_path, capsys):
 
 
 def test_a_name_that_is_not_in_the_computation_is_told(network, tmp_path, capsys):
-    """A number that nothing here is compared with was not checked: what else is right is not all that was asked."""
+    """A printed number that matches nothing here was not checked, so the answer is not a plain yes."""
     (tmp_path / "printed").write_text(f"{printed()[: printed().rindex('loss')]}q 17.5\n{printed().splitlines()[-1]}")
     assert main(["check", network, "--csv", "printed"]) == 2
     said = capsys.readouterr().out
-    assert "Not checked, because no number here is called so or is equal: q." in said
+    assert "Not checked, because no number here has that name or value: q." in said
     assert said.endswith("Their values agree, and 7 gradients of them too.\n")
     (tmp_path / "printed").write_text(f"q 17.5\n{printed(s=(S, DY))}")
     assert main(["check", network, "--csv", "printed"]) == 1
 
 
 def test_nan_is_never_right(tmp_path, monkeypatch, capsys):
-    """If both give nan, it cannot be told whether the program is right."""
+    """If both give nan, there is no telling whether the program is right."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "q.py").write_text("import autograd_mini as am\nx = am.Value(-1.0)\ny = am.log(x)\ny.backward()\n")
     (tmp_path / "printed").write_text("x -1.0 nan\ny nan 1.0\n")
     assert main(["check", "q.py", "--csv", "printed"]) == 2
-    assert "It cannot be told whether it is right: x, y is nan or has the gradient nan." in capsys.readouterr().out
+    assert "Cannot tell whether it is right: x, y is nan or has the gradient nan." in capsys.readouterr().out
 
 
 def test_what_cannot_be_compared(network, tmp_path, capsys):

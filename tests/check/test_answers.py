@@ -72,7 +72,7 @@ def test_results_alone_are_in_the_order_of_the_vectors():
 
 
 def test_a_wrong_column_is_told_by_its_mistake():
-    """Numbers that agree with nothing are what a known mistake makes of them."""
+    """A column that agrees with nothing is recognised by the known mistake that explains it."""
     wrong = "\n".join(f"{point[0]!r} {-TANH.derivative(point)!r}" for point in TANH.points)
     found = read(wrong, TANH)
     assert found.derivative == [-TANH.derivative(point) for point in TANH.points]
@@ -100,15 +100,15 @@ def test_lists_and_matrices():
         ("", "There are no numbers for tanh in what was given."),
         ("task,value\nrelu,1", "There are no numbers for tanh in what was given."),
         ("hello 1", "Line 1 cannot be read: 'hello 1'. Before numbers, only names may stand"),
-        ("0.5 3\n1 7", "It cannot be told whether the numbers are input and value or input and derivative of tanh"),
-        ("1\n2\n3", "It cannot be told whether the numbers are anything of tanh, which has 26 vectors."),
+        ("0.5 3\n1 7", "Cannot tell whether the numbers are input and value or input and derivative of tanh"),
+        ("1\n2\n3", "Cannot tell whether the numbers are anything of tanh, which has 26 vectors."),
         ("x,y\n1,2\n3", "Line 3 has 1 column, and 2 are named."),
         ("x,y\n1,two", "Line 2 has 'two' where a number should be."),
         ("value 1\n2 3", "Line 2 does not say what its numbers are, but others do."),
         ("input 1 value 2 3", "Line 1 has 2 numbers as the value of tanh, and at (1.0,) there should be 1."),
         ("input 1 2 value 2", "Line 1 is about no input"),
         ("value 1\n" * 27, "Line 27 is about no input: tanh has 26 vectors."),
-        ("[1, 2", "It cannot be told"),
+        ("[1, 2", "Cannot tell"),
         ('{"input": "one"}', "Line 1 has 'one' where a number should be."),
     ],
 )
@@ -177,7 +177,7 @@ def test_single_precision_printed_with_few_digits(spec):
 
 
 def test_large_numbers_in_single_precision_and_fixed_decimals():
-    """C prints 485165184.000000 for a float: its digits are those of single precision; in double they are wrong."""
+    """C prints 485165184.000000 for a float: these digits are right in single precision and wrong in double."""
     sinh = task_named("sinh")
     points = [x for (x,) in sinh.points if abs(x) < 60.0]
     for factor, is_single, status in ((1.0, True, RIGHT), (1.0 + 2e-8, False, WRONG), (1.0 + 1e-5, True, WRONG)):
@@ -259,7 +259,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def judgements():
-    """What is said about each program; those that wait do so at the same time."""
+    """The answer about each program; programs that wait do so at the same time."""
     with ThreadPoolExecutor(4) as pool:
         return [*pool.map(judged, [program for program, _, _ in CASES])]
 
@@ -273,7 +273,7 @@ def test_a_program_that_answers(case, judgements):
 
 
 def test_a_function_that_overwrites_its_argument():
-    """The program prints the argument after the call; the sentence says what it was and what it is."""
+    """The program prints the argument after the call; the sentence says what it was before and is after."""
     program = (
         "import sys, math\nfor line in sys.stdin:\n    z = [float(x) for x in line.split()]\n    m = max(z)\n"
         "    for i in range(len(z)): z[i] = math.exp(z[i] - m)\n    s = sum(z)\n"
@@ -326,7 +326,7 @@ ASKED = (
     ],
 )  # fmt: skip
 def test_an_answer_is_the_value_the_derivative_or_both(task, answer, status, sentence):
-    """In this order, or with labels; no number is taken for an input, and what the label argument says counts."""
+    """Answers come in this order, or with labels; no number is taken for an input, and the label `argument` counts."""
     found = judged(ASKED.format(answer), task)
     assert sentence in str(found)
     assert found.status == status, str(found)
@@ -352,7 +352,7 @@ def test_the_command_reads_files_and_standard_input(tmp_path, capsys, monkeypatc
     for text, status in ((table, RIGHT), (table.replace("tanh", "derivative"), WRONG), ("1 2\n3 4", UNKNOWN)):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
         assert main(["check", "tanh", "--csv", "-"]) == status
-    assert "It cannot be told whether the numbers are" in capsys.readouterr().err
+    assert "Cannot tell whether the numbers are" in capsys.readouterr().err
     for arguments in (["nothing", "--csv", "x"], ["tanh", "--csv", "missing.csv"], ["tanh"], ["tanh", "--run", "'"]):
         assert main(["check", *arguments]) == UNKNOWN
     said = capsys.readouterr().err

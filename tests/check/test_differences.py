@@ -81,7 +81,7 @@ def test_no_kink_is_seen_beside_it(x):
 
 
 def test_noise_is_no_slope():
-    """Where values are rounding and nothing else, nothing is said; where they are coarse, the bar says how much."""
+    """Where values are nothing but rounding, there is no verdict; where they are coarse, the bar says how coarse."""
     assert judge(0.3, differentiate(math.sin, 1e15)) == "NOISE"
     assert judge(math.cos(1.0), differentiate(lambda x: math.sin(x) + 1e-9 * math.sin(1e12 * x), 1.0)) in (
         "NOISE",

@@ -1,4 +1,4 @@
-"""`check_engine`: right engines pass, each planted mistake is named, and what cannot be told is not called wrong."""
+"""`check_engine`: right engines pass, each planted mistake is named, and an undecided engine is not called wrong."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ PLANTED = {  # switches of the engine: the names of the mistakes
 
 
 def test_one_operand_may_get_the_gradient_of_the_other():
-    """If the gradient of the first operand is right, the second one alone is to be mended."""
+    """If the gradient of the first operand is right, only the second one needs a correction."""
     report = check_engine(planted(rules={"mul": lambda y, a, b: (b, b)}))
     assert report.mistakes[0].sentence == "The second operand of mul gets the gradient of the other one."
     assert report.mistakes[0].correction == "Write other.grad += self.data * out.grad."
@@ -84,7 +84,7 @@ def test_one_operand_may_get_the_gradient_of_the_other():
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_mistake_is_named(name):
-    """The mistakes are named, each with a small program whose wrong gradient is what the engine really gives."""
+    """The mistakes are named, each with a small program whose wrong gradient the engine really gives."""
     switches, names = PLANTED[name]
     report = check_engine(planted(**switches))
     assert not report.ok
@@ -149,7 +149,7 @@ def test_the_slope_of_a_product_by_its_quotient_fails_at_zero():
 
 @pytest.mark.parametrize("slope", [0.0, 0.5, 1.0])
 def test_any_slope_of_relu_at_zero_will_do(slope):
-    """From 0 to 1; another one than here is a remark."""
+    """A slope of relu at 0 may be anything from 0 to 1; one that differs from ours is a remark."""
     rule = {"relu": lambda y, x: (1.0 if x > 0.0 else slope * (x == 0.0),)}
     report = check_engine(planted(rules=rule))
     assert report.ok, str(report)
@@ -187,7 +187,7 @@ def test_an_assignment_to_one_operand_is_named(op, place):
 
 @pytest.mark.parametrize("seed", [2.0, -1.0, 0.5])
 def test_a_wrong_seed_is_named_as_such(seed):
-    """Not as a factor in each operation."""
+    """A wrong seed is not reported as a factor in each operation."""
 
     class Seeded(engines.Value):
         def walk_topological(self, nodes):
@@ -201,7 +201,7 @@ def test_a_wrong_seed_is_named_as_such(seed):
 
 @pytest.mark.parametrize("op", ALL[:: effort(3, 1)])
 def test_the_advice_is_the_right_rule_in_the_words_of_the_engine(op):
-    """For a flipped sign in each operation."""
+    """For a flipped sign, the advice is the right rule of each operation."""
 
     class Flipped(engines.Value):
         def _made(self, operation, others, data, locals_):
@@ -220,7 +220,7 @@ def test_the_advice_is_the_right_rule_in_the_words_of_the_engine(op):
     ],
 )
 def test_the_advice_for_a_wrong_number_is_how_to_compute_it(op, wrong, said):
-    """Also where the table of mistakes knows what is wrong, such as a sign or a factor."""
+    """The advice is how to compute it, even where the table of mistakes explains a sign or a factor."""
     assert check_engine(planted(functions={op: wrong})).mistakes[0].correction == said
 
 
@@ -277,7 +277,7 @@ def test_in_which_operation_is_told():
 
 @pytest.mark.parametrize("make", [engines.Value, am.Value, autograd_mini.micrograd.Value])
 def test_right_engines_pass(make):
-    """No diagnosis and no example for an engine that is right."""
+    """An engine that is right gets no diagnosis and no example."""
     report = check_engine(make)
     assert report.ok
     assert report
@@ -288,7 +288,7 @@ def test_right_engines_pass(make):
 
 
 def test_right_engines_are_right_in_random_graphs(monkeypatch):
-    """No false alarm in many of them, although 1 - y * y loses digits and sums cancel."""
+    """Many random graphs raise no false alarm, although 1 - y * y loses digits and sums cancel."""
     monkeypatch.setattr("autograd_mini.check.engines.examination._RANDOM", effort(300, 5000))
     report = check_engine(engines.Value)
     assert report.ok, str(report)
@@ -307,7 +307,7 @@ PAIRS = [
 
 @pytest.mark.parametrize("number", range(0, len(PAIRS), effort(5, 1)))
 def test_two_mistakes_at_once_never_pass(number):
-    """And something is said about them: all examples are wrong, and most have a name."""
+    """The report says something about wrong ones: all examples are wrong, and most have a name."""
     report = check_engine(planted(**PAIRS[number]))
     assert report.verdict == "FAIL"
     assert report.examples
@@ -398,7 +398,7 @@ def test_a_missing_operator_is_not_wrong():
 
 
 def test_what_raises_in_backward_is_no_missing_operation():
-    """A gradient that begins as None, and an operation whose backward step fails, are told as what they are."""
+    """A gradient that begins as None, and an operation whose backward step fails, are reported as such."""
 
     class Unset(engines.Value):
         def __init__(self, data, edges=(), op=""):
@@ -447,7 +447,7 @@ def test_wrong_values_are_told_from_wrong_gradients():
 
 @pytest.mark.parametrize("name", ["__rsub__", "__rtruediv__"])
 def test_a_reflected_operator_the_wrong_way_round_is_named(name):
-    """2 - x as x - 2, 2 / x as x / 2."""
+    """An engine that computes 2 - x as x - 2, or 2 / x as x / 2, is named."""
     plain = getattr(engines.Value, name.replace("__r", "__"))
     report = check_engine(planted(**{name: lambda self, other: plain(self, other)}))
     assert [mistake.name for mistake in report.mistakes] == ["reflected"]
@@ -485,7 +485,7 @@ def test_recursion_is_a_limit():
 
 
 def test_an_engine_that_hangs_is_interrupted():
-    """Even where it catches every Exception: the verdict is that one cannot tell."""
+    """A hanging engine is stopped even where it catches every Exception; the verdict is "cannot tell"."""
 
     class Hanging(engines.Value):
         def walk_topological(self, nodes):
@@ -500,7 +500,7 @@ def test_an_engine_that_hangs_is_interrupted():
 
 
 def test_an_engine_that_prints_is_not_heard(capsys):
-    """What it prints is dropped."""
+    """Whatever an engine prints is dropped."""
 
     class Loud(engines.Value):
         def hand(self, edge):
@@ -571,7 +571,7 @@ def test_walks_are_told_apart():
 
 
 def test_a_shrunk_graph_still_fails():
-    """Nothing can be left out of it: here, what fails is any graph with a product of a node by itself."""
+    """Nothing can be left out of the smallest graph: here, any graph with a product of a node by itself fails."""
 
     def fails(given):
         return any(step.op == "mul" and step.operands[0] == step.operands[1] for step in given.steps)
@@ -633,7 +633,7 @@ def test_the_command_names_the_mistake(command, tmp_path):
 
 
 def test_the_command_says_right_and_cannot_tell(command):
-    """Exit status 0 for a right engine, found in a module; 2 for a process that ends on its own, or does not end."""
+    """Exit status 0 for a right engine, found in a module; 2 for a process that ends on its own, or never."""
     done = command("autograd_mini.micrograd:Value")
     assert done.returncode == 0
     assert re.fullmatch(r"Value: PASS, \d+ graphs are right\.\n", done.stdout)
@@ -658,7 +658,7 @@ def test_the_command_says_right_and_cannot_tell(command):
     ],
 )
 def test_what_cannot_be_loaded_is_no_verdict_on_it(target, text, said, tmp_path, monkeypatch):
-    """A sentence says why nothing can be told."""
+    """A sentence says why there is no verdict."""
     (tmp_path / "own.py").write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
@@ -671,7 +671,7 @@ def test_what_cannot_be_loaded_is_no_verdict_on_it(target, text, said, tmp_path,
 
 @pytest.mark.skipif(sys.platform != "linux", reason="is_running() reads /proc")
 def test_a_process_that_ignores_everything_is_killed(tmp_path):
-    """Also one that catches BaseException, and its children with it."""
+    """A process that catches BaseException is stopped too, and its children with it."""
     file = tmp_path / "stubborn.py"
     file.write_text(
         "import pathlib, subprocess, sys, time\n"

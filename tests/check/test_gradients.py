@@ -60,7 +60,7 @@ def test_small_wrong_slopes(factor, new_primitives):
 
 
 def test_a_wrong_second_derivative(new_primitives):
-    """A rule that is right and cannot be differentiated again is found at order 2 alone."""
+    """A rule that is right but cannot be differentiated again is found only at order 2."""
     am.primitive("flat_rule", math.sin, lambda y, x: (math.cos(getattr(x, "data", x)),), check=False)
 
     def f(x):
@@ -80,7 +80,7 @@ def test_a_detached_input_is_explained():
 
 
 def test_noise_and_domain():
-    """1e-300 squared cannot be told by differences; a slope beside a hidden value is NOISE; outside is DOMAIN."""
+    """Differences cannot judge 1e-300 squared; a slope beside a hidden value is NOISE; outside is DOMAIN."""
     report = am.check_grads(lambda x: x**2, (1e-300,))
     assert report.verdict == "NOISE"
     assert report.ok

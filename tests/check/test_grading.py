@@ -73,7 +73,7 @@ EVERYDAY = {  # one of each kind
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are Linux's")
 def test_forty_submissions(tmp_path):
-    """Every one is graded, though some hang, flood, crash, eat memory, delete their folder or leave children behind."""
+    """All are graded, though some hang, flood, crash, eat memory, delete their folder or leave children behind."""
     folder = tmp_path / "submissions"
     folder.mkdir()
     chosen = [name for name in SUBMISSIONS if name in EVERYDAY or not effort(1, 0)]
@@ -160,7 +160,7 @@ def test_the_command(folder, tmp_path, capsys, monkeypatch):
 
 
 def test_exit_statuses(folder, tmp_path, capsys):
-    """All right is 0, a missing point is 1; whatever keeps a command from judging is 2, in all of them."""
+    """The status is 0 if all is right, 1 for a missing point, 2 if anything keeps the command from judging."""
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "good.py").write_text(GOOD)
     (tmp_path / "tasks.toml").write_text("[[task]")
@@ -237,7 +237,7 @@ def test_lists_engines_and_other_languages(tmp_path, capsys):
     ],
 )
 def test_a_wrong_file_of_tasks(text, sentence, tmp_path):
-    """It is an error that says what may stand there."""
+    """A wrong key or value in the file is an error that says what may stand there."""
     (tmp_path / "tasks.toml").write_text(text)
     with pytest.raises(am.AutogradError) as raised:
         assignments(str(tmp_path / "tasks.toml"))
@@ -306,7 +306,7 @@ def test_a_broken_engine_gets_no_points(engines, tmp_path):
 @pytest.mark.parametrize("text", ["", "\n", "Value: FAIL\n\n", "\n\nValue: FAIL"])
 @pytest.mark.parametrize("verdict", [*Verdict])
 def test_points_for_an_engine_do_not_depend_on_the_text(engines, text, verdict, monkeypatch):
-    """Whatever the report looks like, points are given if the verdict is that it is right, and else not."""
+    """Points depend on the verdict alone, whatever the report looks like."""
     monkeypatch.setattr(child, "examined", lambda *_: child.Result(verdict, text))
     is_right = verdict in (Verdict.PASS, Verdict.KINK)
     for entry in grade(engines, *assignments("engine")):

@@ -89,7 +89,7 @@ def test_what_gives_the_right_numbers_explains_nothing(factor):
 
 
 def test_an_exception_is_no_answer():
-    """An overflow in the derivative is told, not raised."""
+    """An overflow in the derivative is reported, not raised."""
     report = am.check_derivative("sigmoid", lambda x: math.exp(-x) / (1 + math.exp(-x)) ** 2, at=[0.5, -800.0])
     assert report.verdict == "FAIL"
     assert report.mistakes[0].name == "overflow"
@@ -126,7 +126,7 @@ def test_a_wrong_rule_is_no_truth(new_primitives):
 
 
 def test_points_that_look_alike():
-    """NumPy writes few digits of an array; points that differ beyond them are different points."""
+    """NumPy prints few digits of an array; points that differ beyond these are still different points."""
     first = np.array([0.1234567890123, 1.0])
     second = first + 1e-10
     report = am.check_derivative(lambda x: (x * x).sum() * 1e9, lambda x: 2e9 * x, at=[(first,), (second,)])
@@ -180,7 +180,7 @@ def test_points_expose_errors():
 
 
 def test_what_differences_cannot_tell_is_noise():
-    """If the right number comes from differences that show nothing, no answer is right."""
+    """If the right number comes from differences that show nothing, no answer counts as right."""
     report = am.check_derivative(math.sin, lambda x: 0.25, at=1e16)
     assert report.verdict == "NOISE"
     assert not report.ok
@@ -188,7 +188,7 @@ def test_what_differences_cannot_tell_is_noise():
 
 
 def test_the_worst_verdict_counts():
-    """Of several verdicts the worst is that of the report."""
+    """The verdict of a report is the worst of its findings."""
     assert worst([]) == "PASS"
     assert worst([Verdict.PASS, Verdict.NOISE, Verdict.KINK]) == "NOISE"
     assert worst([Verdict.DOMAIN, Verdict.FAIL]) == "FAIL"

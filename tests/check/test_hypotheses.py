@@ -34,7 +34,7 @@ def loss_gradient(a, t):
 
 
 def right(name):
-    """The right derivative of a function of the package, as somebody's function."""
+    """The right derivative of a function of the package, as a user would write it."""
     task = task_named(name)
     return lambda *point: task.derivative(point)
 
@@ -305,7 +305,7 @@ PLANTED = [
 
 
 class Number:
-    """Somebody's own engine, whose backward pass walks the graph with a stack or a queue instead of sorting it."""
+    """A user's engine, whose backward pass walks the graph with a stack or a queue instead of sorting it."""
 
     def __init__(self, data, edges=()):
         self.data, self.edges, self.grad = data, edges, 0.0
@@ -396,7 +396,7 @@ def test_every_mistake_is_planted_three_times():
 
 @pytest.mark.parametrize(("name", "df"), LOGITS)
 def test_logits_for_probabilities(name, df):
-    """If df must take the input, the output is no way out: the logits stand where the probabilities belong."""
+    """If df must take the input, passing the output is no excuse: logits stand where probabilities belong."""
     report = am.check_derivative(name, df, argument="input")
     assert report.verdict == "FAIL"
     assert report.mistakes[0].name == "logits"
@@ -463,7 +463,7 @@ def test_differences_that_are_cut_in_the_tails_fail(step):
     ("softplus", 1.0, [3.0, 20.0]), ("gelu", 1.0, [5.0, 8.0]), ("silu", 1.0, [3.0, 20.0]),
 ])  # fmt: skip
 def test_a_tail_of_a_constant_is_no_difference(name, tail, at):
-    """A tiny number is no multiple of the last digit, and 1 is not what differences give beside 1."""
+    """A tiny number is not a multiple of the last digit, and differences do not give 1 beside 1."""
     slope = am.grad(getattr(am, name))
     assert am.check_derivative(name, lambda x: slope(x) if x < 4.0 else tail, at=at).verdict == "FAIL"
 
@@ -655,7 +655,7 @@ OF_OWN_FUNCTIONS = [
 
 @pytest.mark.parametrize(("name", "f", "df"), OF_OWN_FUNCTIONS)
 def test_a_known_function_under_another_name(name, f, df):
-    """A user's function that has the values of one of the package has its mistakes, too, and no stranger is listed."""
+    """A user's function with the values of one of the package gets the same mistakes, and no unrelated ones."""
     report = am.check_derivative(f, df, at=OWN_CLASSES if f in (own_loss, own_mse) else None)
     assert report.mistakes[0].name == name, report
     assert name != "sign" or len(report.mistakes) == 1
@@ -687,7 +687,7 @@ UNEXPLAINED = [
 
 @pytest.mark.parametrize(("f", "df", "at"), UNEXPLAINED)
 def test_what_nothing_explains_is_not_explained(f, df, at):
-    """No mistake is named for a few numbers, for zeros, for what is no number, or where it gives the right ones."""
+    """No mistake is named for a few numbers, for zeros, for anything but numbers, or where it gives the right ones."""
     report = am.check_derivative(f, df, at=at)
     assert report.verdict == "FAIL"
     assert (report.mistakes, report.partial) == ((), ()), report
@@ -705,7 +705,7 @@ def test_factors_that_say_nothing(factor):
 
 
 def test_the_rest_may_be_right():
-    """A sign that is flipped on one side is named for this side."""
+    """A sign that is flipped on one side is named for that side."""
     report = am.check_derivative("tanh", lambda x: (1 - math.tanh(x) ** 2) * (1 if x >= 0 else -1))
     assert [mistake.name for mistake in report.partial] == ["sign"]
     assert "The rest is right." in str(report)
@@ -734,14 +734,14 @@ def test_targets_that_do_not_sum_to_1(at):
     ("gelu", lambda x: 0.5 * (1 + math.erf(x / math.sqrt(2))) + x * math.exp(-x * x / 2) / math.sqrt(2 * math.pi)),
 ])  # fmt: skip
 def test_the_usual_form_is_not_blamed(name, df):
-    """Where no better form is known, digits that the usual one loses are not worth a word."""
+    """Where no better form is known, digits that the usual one loses are not mentioned."""
     report = am.check_derivative(name, df)
     assert report.verdict == "PASS"
     assert not report.mistakes
 
 
 def test_a_formula_is_named_alone():
-    """What one formula explains is not also the derivative of other functions."""
+    """A mistake that one formula explains is not also reported as the derivative of other functions."""
     report = am.check_derivative("relu", lambda x: 1.0)
     assert [mistake.name for mistake in report.mistakes] == ["formula"]
     report = am.check_derivative("tanh", lambda x: 0.0, at=8.0)

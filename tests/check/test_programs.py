@@ -30,7 +30,7 @@ def test_all_input_is_written_while_output_is_drained():
 
 
 def test_c_that_does_not_flush(tmp_path):
-    """Its answers stay in its buffer until it ends: so its standard input is closed after the last line."""
+    """Answers stay in a program's buffer until it ends, so its standard input is closed after the last line."""
     if shutil.which("gcc") is None:
         pytest.skip("gcc is not installed")
     program = '#include <stdio.h>\nint main(void) {double x; while (scanf("%lf", &x) == 1) printf("%g\\n", x * x);}'
@@ -51,7 +51,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def outcomes():
-    """What comes of each program, and after how long; those that wait do so at the same time."""
+    """The outcome of each program, and after how long; programs that wait do so at the same time."""
 
     def outcome(case):
         began = time.monotonic()
@@ -78,7 +78,7 @@ def test_the_last_words_are_kept():
 
 
 def test_a_program_that_cannot_be_started():
-    """It is named, and nothing is raised."""
+    """A program that cannot be started is named, and nothing is raised."""
     assert run(["no-such-program"]).fault == (
         "The program 'no-such-program' cannot be started: no-such-program: No such file or directory."
     )
@@ -109,6 +109,6 @@ def is_running(process):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of memory and marks in /proc are Linux's")
 def test_memory_is_limited():
-    """A program that eats memory fails, and the machine does not."""
+    """A program that eats memory fails; the machine does not."""
     outcome = python("b = [bytearray(1 << 24) for _ in range(1000)]", memory=256)
     assert (outcome.fault, outcome.complaint) == ("It ended with exit status 1.", "MemoryError")

@@ -178,7 +178,7 @@ def test_a_network_of_this_package_is_compared_neuron_by_neuron(nn):
 
 @peer
 def test_rounding_is_no_agreement(nn):
-    """Where PyTorch's 1 - a has no digits, the verdict says so; a tail in which it has some passes."""
+    """Where PyTorch's 1 - a has no digits left, the verdict says so; a tail in which it keeps some passes."""
     module = nn.Sequential(nn.Identity())
     report = check_against(from_torch(module), module, [40.0, 0.0], loss=nn.CrossEntropyLoss(), target=0)
     assert report.verdict == "NOISE"
@@ -240,7 +240,7 @@ def test_what_cannot_be_expanded_is_named(nn):
 
 
 def test_without_pytorch_a_sentence_says_how_to_install_it(monkeypatch):
-    """The rest of the package does not need it."""
+    """The rest of the package does not need PyTorch."""
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(am.MissingError, match="need PyTorch: pip install torch"):
         from_torch(None)

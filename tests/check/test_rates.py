@@ -1,4 +1,4 @@
-"""The rates that `python -m tests.check.rates` prints, for a few functions and our checker alone."""
+"""The rates that `python -m tests.check.rates` prints, for a few functions and only our checker."""
 
 from __future__ import annotations
 

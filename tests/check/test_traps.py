@@ -15,7 +15,7 @@ TRAPS = {trap["id"]: trap for trap in json.loads(Path(__file__).with_name("traps
 
 
 def nan_is_not_nan():
-    """Outside of the domain nothing is right."""
+    """Outside the domain nothing is right."""
     report = am.check_grads(am.sqrt, (-1.0,))
     assert report.verdict == "DOMAIN"
     assert not report.ok
@@ -23,7 +23,7 @@ def nan_is_not_nan():
 
 
 def a_tail_is_not_hidden():
-    """A wrong gradient of -1e-6 is no rounding of 4.5e-7."""
+    """A wrong gradient of -1e-6 does not pass as a rounding of 4.5e-7."""
     assert am.check_derivative("tanh", lambda x: -1e-6, at=8.0).verdict == "FAIL"
     wrong = am.primitive("tail", math.tanh, lambda y, x: (-1e-6,), check=False)
     assert am.check_grads(wrong, (8.0,), order=1).verdict == "FAIL"

@@ -193,7 +193,7 @@ def test_ready_tests(language, tmp_path):
 
 
 def test_the_command_writes_vectors(tmp_path, capsys):
-    """To standard output or a file, which names the Java class; what cannot be named so is an error."""
+    """Vectors go to standard output or to a file, which names the Java class; a name that Java forbids is an error."""
     assert main(["vectors", "tanh"]) == 0
     assert capsys.readouterr().out.startswith(f"task,input,value,derivative\ntanh,0.5,{am.tanh(0.5)},")
     target = tmp_path / "TanhTest.java"

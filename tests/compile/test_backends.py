@@ -87,7 +87,7 @@ def test_reductions(steps, samples):
 
 @pytest.mark.xfail(strict=True, reason="-inf compiled, nan in eager mode: the forms of sigmoid near 0 differ")
 def test_silu_at_a_subnormal_before_an_overflow():
-    """A known difference, which random programs seldom meet."""
+    """Eager mode and a compiled silu differ there: a known difference, which random programs rarely meet."""
     f = am.value_and_grad(lambda x: 1.0 / am.silu(am.clip(math.inf, x, x)))
     assert repr(am.jit(f, backend="interpreter")(5e-324)) == repr(f(5e-324))
 
@@ -211,7 +211,7 @@ def test_rows_with_constants():
 
 @pytest.mark.parametrize("p", [0.5, -0.5, 0.0, 1.0, 2.0, 3.0, -1.0, -2.0, inf, nan])
 def test_powers(p):
-    """NumPy has short ways for some exponents, which must not show."""
+    """NumPy has shortcuts for some exponents, which must not show."""
     xs, f = np.array([*SPECIAL, 0.3, -0.7]), am.value_and_grad(lambda x: x**p)
     for name, axes in (("constant", 0), ("shared", (0, None))):
         function = f if name == "constant" else am.value_and_grad(lambda x, p: x**p)
@@ -259,7 +259,7 @@ def test_special_points(name, backend):
 @pytest.mark.parametrize("transform", [lambda f: f, am.grad, am.hessian], ids=["value", "gradient", "hessian"])
 @pytest.mark.parametrize("name", FUNCTIONS_OF_TWO)
 def test_special_points_of_two(name, transform):
-    """Pairs of them too, all in one batch."""
+    """The same holds for pairs of special numbers, all in one batch."""
     f = transform(FUNCTIONS_OF_TWO[name])
     samples = [[*pair] for pair in itertools.product(SPECIAL_POINTS, repeat=2)]
     columns = [column for _, column in _columns(am.jit(f, in_axes=0)(samples))]
@@ -352,7 +352,7 @@ def test_types_of_numbers(backend, dtype):
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("size", [0, 1, 7, effort(1000, 1_000_000)])
 def test_sizes(backend, size):
-    """Batches of any size, also of none: their sum is 0, their mean nan."""
+    """A batch may have any size; of an empty one the sum is 0, the mean nan."""
     if backend == "interpreter":
         size = min(size, 10_000)
     xs = np.linspace(-1.0, 1.0, size)
@@ -434,7 +434,7 @@ def test_the_text_of_a_program():
 
 
 def test_operations_on_a_tape_only():
-    """What the table lacks, a tape lacks too: a program of unknown operations does not get to a backend."""
+    """A tape lacks what the table lacks: a program with unknown operations does not reach a backend."""
     with tracing() as builder:
         x = Unrecorded(builder.input("x"))
         tape = builder.tape([am.exp(x).data])

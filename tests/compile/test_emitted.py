@@ -314,7 +314,7 @@ def network_example(inputs, hidden, outputs):
 @given(st.integers(0, 10**9))
 @settings(max_examples=effort(60, 3000), deadline=None)
 def test_networks_keep_bits(seed):
-    """Loops inside of loops have the bits of the tape."""
+    """Loops inside loops have the bits of the tape."""
     rng = random.Random(seed)
     sizes = [rng.choice([1, 2, 3, 3, 4, 5]) for _ in range(3)]
     code = emit(network_program(rng, *sizes), *network_example(*sizes))
@@ -579,7 +579,7 @@ def long_names(weights_of_the_first_hidden_layer_of_it, inputs_of_the_first_hidd
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_names_of_all_kinds(language, tmp_path):
-    """Names of functions that the code brings, of its test, and names as long as half a line are names."""
+    """A parameter may be named like a helper or test function of the code, or be half a line long."""
     rng, codes, calls, points = random.Random(9), [], [], []
     for f, example in (
         (collisions, [1.5 + 0.25 * i for i in range(11)]),
@@ -615,7 +615,7 @@ def test_long_programs():
 
 
 def test_names_do_not_collide():
-    """Reserved words, functions of the code and parameters keep apart."""
+    """Reserved words, functions of the code and parameters do not collide."""
 
     def f(lambda_, exp, log, i, d_x, x):
         double = am.exp(exp) + am.log(log)
@@ -790,6 +790,6 @@ def test_command(program, capsys):
     ],
 )
 def test_errors_of_the_command(program, capsys, arguments, status, words):
-    """What is wrong is said in a sentence, and the exit status is 1, or 2 for a wrong option."""
+    """An error is one sentence, and the exit status is 1, or 2 for a wrong option."""
     assert main(["emit", *arguments]) == status
     assert words in capsys.readouterr().err

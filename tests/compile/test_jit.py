@@ -1,4 +1,4 @@
-"""Compiled functions: transforms and models, what is traced anew, and what calls the function itself."""
+"""Compiled functions: transforms and models, when it traces again, and when it calls the function itself."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_compiled_inside_compiled():
 
 
 def test_derivatives_of_compiled_functions():
-    """Whoever differentiates a compiled function from outside gets the derivative of the function itself."""
+    """Differentiating a compiled function from outside gives the derivative of the function itself."""
     compiled = am.jit(f)
     compiled(1.0, 1.0)
     assert am.grad(compiled, (0, 1))(0.5, 2.0) == am.grad(f, (0, 1))(0.5, 2.0)
@@ -307,7 +307,7 @@ SECOND = {
 @pytest.mark.parametrize("name", SECOND)
 @given(steps=programs, samples=points)
 def test_second_derivatives_of_random_programs(name, steps, samples):
-    """They have the bits of the same rules on `Value`s, at special points too."""
+    """Second derivatives have the bits of the same rules on `Value`s, at special points too."""
     f = SECOND[name](lambda xs: run(steps, xs))
     compiled = am.jit(f)
     for sample in samples[:4]:
@@ -383,7 +383,7 @@ def test_a_module_with_a_static_argument():
 
 
 def test_static_arguments():
-    """A static argument is compiled for anew at each value; equal numbers of another type or sign are others."""
+    """Each value of a static argument is compiled separately; equal numbers of another type or sign differ."""
     power = am.jit(lambda x, n: x**n, static_argnums=1)
     assert [power(3.0, n) for n in (0, 1, 2, 2)] == [1.0, 3.0, 9.0, 9.0]
     assert len(power._compiled) == 3
@@ -527,7 +527,7 @@ def test_axes():
 
 
 def test_no_numbers_in_a_batch():
-    """Samples without numbers are samples all the same."""
+    """Samples without numbers still count as samples."""
     for backend in BACKENDS:
         assert am.jit(lambda x: 2.0, in_axes=0, backend=backend)(np.empty((3, 0))).tolist() == [2.0] * 3
         assert am.jit(lambda x: 2.0, in_axes=0, reduce="sum", backend=backend)(np.empty((3, 0))) == 6.0
@@ -624,13 +624,13 @@ def test_wrong_arguments(name):
     ],
 )
 def test_wrong_options(options, message):
-    """An option that cannot be right is an error at once."""
+    """An option that cannot be right raises an error immediately."""
     with pytest.raises((am.ArgumentError, am.OperandError), match=message):
         am.jit(f, **options)
 
 
 def test_wrong_results():
-    """What is not a number cannot be a result; the error names the part."""
+    """A result must be a number; the error names the part that is not."""
     x = am.Value(1.0)
     for function, message in (
         (lambda x: "a", "The result of the compiled function is 'a'"),
@@ -652,7 +652,7 @@ def test_wrong_results():
 
 @pytest.fixture
 def operations():
-    """The table, and afterwards what it was."""
+    """The table, restored afterwards."""
     names = {*TABLE}
     yield
     for name in {*TABLE} - names:
@@ -713,7 +713,7 @@ class Squares:
 
 
 def test_threads():
-    """Threads may call and compile one function at once."""
+    """Threads may call and compile one function at the same time."""
     compiled, found = am.jit(am.value_and_grad(h)), {}
     expected = {n: am.value_and_grad(h)([0.1 * i for i in range(1, n)]) for n in range(3, 11)}
     barrier = threading.Barrier(8)
@@ -749,7 +749,7 @@ def test_a_method():
 
 
 def test_statistics():
-    """`stats` says what compiling did; `repr` how often."""
+    """`stats` says what compiling did, and `repr` how often it compiled."""
     compiled = am.jit(am.grad(f))
     compiled(0.5, 2)
     stats = compiled.stats

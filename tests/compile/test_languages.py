@@ -160,7 +160,7 @@ def test_lowering_keeps_bits(seed):
 
 
 def test_conditions_that_others_imply():
-    """Lowering leaves out conditions that others imply, also inside of chains."""
+    """Lowering leaves out conditions that others imply, also inside chains."""
 
     def program(join):
         with tracing() as builder:

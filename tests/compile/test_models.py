@@ -88,7 +88,7 @@ def test_weights_are_matrices():
 
 @pytest.mark.parametrize("name", MODELS)
 def test_jit_takes_a_model(name):
-    """Also one with a shared layer, or without biases: None stays an attribute of the copy that is called."""
+    """A model may share a layer or lack biases: None stays an attribute of the copy that is called."""
     model = MODELS[name]()
     expected = [y.data for y in model(X)]
     assert all(math.isclose(a, b, rel_tol=1e-14) for a, b in zip(am.jit(model)(X), expected, strict=True))

@@ -62,7 +62,7 @@ EVERYWHERE = [*itertools.product(SPECIAL, repeat=3)]
 
 @pytest.mark.parametrize("one", PASSES, ids=lambda one: one.name)
 def test_the_witness(one):
-    """Each pass makes of its witness what it says, and counts it; only exact ones run by default."""
+    """Each pass turns its witness into the stated result, and counts it; only exact ones run by default."""
     before, expected = (without_dead_code(tape_of(expression)) for expression in one.witness)
     rewriting = Rewriting([one])
     found = without_dead_code(rewriting.run(before))
@@ -110,7 +110,7 @@ def test_what_passes_look_for(expression):
     ],
 )  # fmt: skip
 def test_nothing_inexact_runs(expression, op):
-    """What is equal in algebra and not for floats is left alone."""
+    """Expressions that are equal in algebra but not for floats are left alone."""
     before = tape_of(expression)
     found, _ = optimized(before)
     assert [o for o, _, _ in found.instructions if o in TABLE].count(op) == [
@@ -167,7 +167,7 @@ def _broken(name, rewrite):
     ],
 )  # fmt: skip
 def test_a_broken_pass(rewrite, message):
-    """A pass that writes what is not a tape is caught at once, by name, with the instruction."""
+    """A pass that writes a malformed tape is caught immediately, by name, with the instruction."""
     tape = tape_of("sqrt(exp(x * y) + 1.0)")
     with pytest.raises(TapeError, match=message):
         Rewriting([_broken("broken", rewrite), *PASSES]).run(tape)
@@ -190,7 +190,7 @@ def test_a_broken_pass_of_a_trace():
 
 
 def test_a_wrong_pass():
-    """A pass that is not exact shows on its witness; this one would be `x - x` is 0."""
+    """A pass that is not exact shows on its witness; this one would replace `x - x` by 0."""
 
     def difference(made, instruction):
         a, b = instruction[1]
@@ -202,7 +202,7 @@ def test_a_wrong_pass():
 
 
 def test_dead_code():
-    """What no result needs is left out; inputs stay, because calls give all of them."""
+    """Instructions that no result needs are left out; inputs stay, because calls pass all of them."""
     with tracing() as builder:
         x, y = (Traced(builder.input(name)) for name in "xy")
         _ = am.exp(x) * y

@@ -106,7 +106,7 @@ def test_functions_of_shared_vectors():
 
 
 def test_rows_are_used_again():
-    """The rows of registers that are not read any more go to others, whatever their number."""
+    """The rows of registers that are no longer read go to others, whatever their number."""
 
     def chain(xs):
         for i in range(200):
@@ -190,7 +190,7 @@ def test_what_no_sample_changes():
 
 
 def test_calls_share_nothing():
-    """Rows are used again in the next call, of any size; earlier results, constants and inputs stay as they are."""
+    """The next call, of any size, uses the rows again; earlier results, constants and inputs stay as they are."""
     f = am.value_and_grad(lambda x, w: am.dot([a * 3.0 for a in x], w) + am.sqrt(x[0] * x[0]), (0, 1))
     batch = am.jit(f, in_axes=(0, None), backend="numpy")
     one = am.jit(f, backend="numpy")
@@ -223,7 +223,7 @@ def test_a_large_store_is_not_kept(monkeypatch):
 
 
 def test_threads_on_arrays():
-    """Threads that call one compiled function at once do not use the same rows."""
+    """Threads that call one compiled function at the same time do not use the same rows."""
     interval = sys.getswitchinterval()
     f = am.value_and_grad(lambda x: am.sum([am.sin(a) * a for a in x]))
     one, batch = am.jit(f, backend="numpy"), am.jit(f, in_axes=0)

@@ -78,7 +78,7 @@ def test_answers_that_are_not_known(name, transform):
 
 
 def test_an_array_that_is_indexed():
-    """NumPy hides the error of an index; it is told all the same, and names `take`."""
+    """NumPy hides the error of an index; the message still appears, and names `take`."""
     with pytest.raises(am.TraceError, match=r"NumPy array has perhaps been indexed(.|\n)*take\(values, index\)"):
         am.jit(lambda xs, i: xs[i])(AN_ARRAY, 1)
     for function, args, expression in (
@@ -453,7 +453,7 @@ def test_derivatives_inside_of_each_other():
 
 
 def test_a_rule_that_chooses_by_a_number():
-    """A number is a condition where it is not 0, also in a rule."""
+    """A number counts as true where it is not 0, in a rule too."""
     name = "front_choice"
     ramp = am.primitive(name, lambda x: am.where(x != 0.0, x, 2.0), lambda y, x: (am.where(x, 3.0, 1.0),), check=False)
     try:
@@ -466,7 +466,7 @@ def test_a_rule_that_chooses_by_a_number():
 
 
 def test_nothing_for_the_collector():
-    """A trace leaves no cycle behind, which the collector would have to look for among all numbers."""
+    """A trace leaves no cycle behind for the garbage collector to search for."""
     compiled = am.jit(am.value_and_grad(lambda xs: am.sum([am.exp(x) * x for x in xs])))
     with collector_paused():
         gc.collect()

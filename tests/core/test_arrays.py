@@ -74,7 +74,7 @@ BINARY = [
 
 @pytest.mark.parametrize("name", UNARY)
 def test_numpys_functions_of_a_value(name):
-    """`np.exp(v)` and its like are what they are of the float, nan, infinities and -0.0 included."""
+    """`np.exp(v)` and the like give what they give for the float, nan, infinities and -0.0 included."""
     ufunc = getattr(np, name)
     for number in NUMBERS:
         if name == "exp2" and abs(number) == 5e-324:
@@ -86,7 +86,7 @@ def test_numpys_functions_of_a_value(name):
 
 @pytest.mark.parametrize("name", BINARY)
 def test_numpys_functions_of_arrays_and_a_value(name):
-    """With an array on either side they are what they are of floats, element by element."""
+    """With an array on either side operators give what they give for floats, element by element."""
     ufunc = getattr(np, name)
     numbers = np.array(NUMBERS)
     for number in NUMBERS:
@@ -152,7 +152,7 @@ def test_kinks_are_those_of_the_package():
 
 
 def test_reduce_accumulate_outer_at():
-    """The methods of NumPy's functions are answered as well."""
+    """The methods of NumPy's functions, such as `reduce`, work too."""
     v = Value(1.5)
     same(np.maximum.outer(np.array([[1.0], [nan]]), v), [[1.5], [nan]])
     same(np.subtract.outer(v, np.array([1.0, 2.0])), [0.5, -0.5])
@@ -197,7 +197,7 @@ def test_out_where_and_dtype():
 
 
 def test_what_there_is_no_answer_to_is_an_error():
-    """NumPy's functions without a counterpart say so, and where."""
+    """NumPy's functions without a counterpart raise an error that says so, and where."""
     v = Value(1.5)
     for attempt in (
         lambda: np.spacing(v),
@@ -387,7 +387,7 @@ def test_formulas_take_arrays():
 
 
 def test_primitives_of_the_users_take_arrays():
-    """A row that is added at run time is applied element by element as all are, its default operands included."""
+    """A row that is added at run time applies element by element like any other, its default operands included."""
     try:
 
         @am.primitive(rule=lambda y, x, k: (k, am.ZERO))
@@ -444,7 +444,7 @@ def test_arrays_of_something_else_are_refused(array, message):
 
 
 def test_dates_beside_a_value():
-    """NumPy turns nanoseconds into whole numbers of objects; beside a Value they are refused, and equal to none."""
+    """NumPy turns dates in nanoseconds into integers; beside a Value they are refused, and equal to none."""
     v, spans = Value(1.0), np.array([1, 2], dtype="m8[ns]")
     for attempt in (lambda: np.maximum(spans, v), lambda: v * spans, lambda: np.hypot(v, spans), lambda: v < spans):
         with pytest.raises(TypeError):
@@ -484,7 +484,7 @@ def test_narrow_and_wide_types():
 
 @pytest.mark.parametrize("name", ["sum", "mean", "maximum", "minimum", "norm", "logsumexp", "softmax", "log_softmax"])
 def test_any_one_dimensional_iterable(name):
-    """Lists, tuples, generators, arrays, deques and views of dicts are all the same; rows are NumPy's to go through."""
+    """Lists, tuples, generators, arrays, deques and views of dicts are treated alike; NumPy goes through rows."""
     function = getattr(am, name)
     numbers = [0.5, -1.5, 2.0]
     expected = function(numbers)
@@ -517,7 +517,7 @@ def test_any_one_dimensional_iterable(name):
 
 
 def test_the_largest_of_one_iterable():
-    """`maximum(xs)` is what `maximum(*xs)` is, nan and ties included; of nothing it is an error."""
+    """`maximum(xs)` equals `maximum(*xs)`, nan and ties included; for an empty list it is an error."""
     assert math.isnan(am.maximum(np.array([1.0, nan])))
     assert am.grad(am.maximum)([1.0, 1.0]) == [0.5, 0.5]
     assert am.grad(am.minimum)(np.array([2.0, 1.0])).tolist() == [0.0, 1.0]
@@ -605,7 +605,7 @@ def test_rounding_jumps_are_reported():
     "two", [np.array(2.0), np.array(2), np.float32(2.0), np.int8(2), np.float16(2), np.longdouble(2)]
 )
 def test_zero_dimensional_arrays_are_numbers(two):
-    """Wherever a number may stand: leaves, operators, functions, gradients, settings, arguments of transforms."""
+    """They work wherever a number does: leaves, operators, functions, gradients, settings, arguments of transforms."""
     v = Value(two)
     assert type(v.data) is float
     for result in (v * two, two * v, v + two, two - v, v / two, two**v, v**two, v // two, two % v, am.pow(v, two),
@@ -673,7 +673,7 @@ def test_a_cotangent_made_of_the_result():
 
 
 def test_numpy_numbers_as_sizes_seeds_and_settings():
-    """Networks and optimizers take them for what they are, and what is saved is plain JSON."""
+    """Networks and optimizers take NumPy's numbers as sizes, seeds and settings, and save plain JSON."""
     expected = nn.MLP(2, [3, 1], seed=1).state_dict()
     for model in (
         nn.MLP(np.int64(2), np.array([3, 1]), seed=np.int64(1)),
@@ -722,7 +722,7 @@ def test_masked_arrays_are_refused():
 
 
 def test_classes_that_look_like_arrays():
-    """What only converts to an array is refused with advice; of a table the names of columns are not taken."""
+    """Objects that merely convert to an array are refused with advice; the column names of a table are not read."""
 
     class Series:
         shape = (2,)

@@ -114,7 +114,7 @@ def test_c2_structural_zeros(f, x, slope):
 
 @pytest.mark.parametrize("f", [lambda x: am.sqrt(x) ** 2, lambda x: am.sqrt(x * x), lambda x: 0.0 * am.log(x)])
 def test_c2_a_zero_by_value_multiplies_normally(f):
-    """0 * inf is nan where both factors are there: an honest answer, and not a silent 0."""
+    """0 * inf is nan where both factors are there: an honest answer, not a silent 0."""
     assert math.isnan(derivatives(f, 0.0, 1)[1])
     assert math.isnan(forwards(f, 0.0, 1)[1])
 
@@ -452,7 +452,7 @@ def test_c1_nan_stays_nan_on_the_way_back(name):
 
 
 def test_c1_nan_of_straight_lines_and_steps():
-    """A slope that does not depend on x is what it is at nan too; x**0 is 1."""
+    """A slope that does not depend on x keeps its value at nan too; x**0 is 1."""
     for f, slope in (
         (lambda x: 2.0 * x, 2.0), (lambda x: am.sum([x, 1.0]), 1.0), (lambda x: am.mean([x, 1.0]), 0.5),
         (am.floor, 0.0), (am.sign, 0.0), (lambda x: am.where(x > 0.0, x, 3.0 * x), 3.0), (lambda x: x**0, 0.0),
@@ -480,7 +480,7 @@ def test_c4_softmax_and_its_logarithm_at_ties():
 
 
 def test_c4_fixed_points():
-    """The numbers that everybody knows."""
+    """Values and derivatives at 0 are the well-known numbers."""
     assert derivatives(am.sigmoid, 0.0) == [0.5, 0.25, 0.0, -0.125]
     assert derivatives(am.tanh, 0.0) == [0.0, 1.0, 0.0, -2.0]
     assert derivatives(am.softplus, 0.0)[1:] == [0.5, 0.25, 0.0]
@@ -610,7 +610,7 @@ def test_c7_what_a_value_takes():
 
 
 def test_c8_the_same_bits_for_numbers_values_and_dual_numbers():
-    """+ - * / sqrt neg abs max min select and the order of operations are those of floats, whoever computes."""
+    """+ - * / sqrt neg abs max min select and the order of operations equal those of floats in every interpreter."""
     numbers = [0.1, -0.3, 1e-310, 7.0, -0.0, 1e300]
     programs = [
         lambda a, b, c: a + b * c - a / (b + 1.5),

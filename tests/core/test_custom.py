@@ -98,7 +98,7 @@ def test_a_mutated_rule_is_found(register, mutation, row):
 
 
 def test_the_rule_of_another_function_is_found(register):
-    """cos for exp, a forgotten inner derivative, a swapped pair."""
+    """Typical mistakes are found: cos for exp, a forgotten inner derivative, a swapped pair."""
     for function, rule in (
         (math.exp, lambda y, x: (am.cos(x),)),
         (lambda x: math.exp(2.0 * x), lambda y, x: (y,)),
@@ -192,7 +192,7 @@ RIGHT = {
 
 @pytest.mark.parametrize("case", RIGHT)
 def test_a_right_rule_is_not_complained_about(register, case):
-    """Kinks, poles, edges of the domain, steps, rounding, huge and tiny numbers."""
+    """Right rules pass at kinks, poles, edges of the domain, steps, with rounding, and at huge and tiny numbers."""
     function, rule, domain = RIGHT[case]
     register(function, rule, domain=domain)
 
@@ -222,7 +222,7 @@ def test_a_dear_function_is_asked_a_few_times(register):
 
 
 def test_the_check_leaves_nothing_behind(register):
-    """No node, no hook: a graph that is recorded around it, and its observers, do not notice."""
+    """The check makes no node and calls no hook: a graph recorded around it, and its observers, do not notice."""
     with am.provenance(), am.checked(), am.kinks() as kinks:
         register(lambda x: abs(x), lambda y, x: (am.sign(x),), domain=(-1.0, 1.0))
     assert not list(kinks)
@@ -252,7 +252,7 @@ def test_any_number_of_operands(register, function, rule, operands, signature):
 
 
 def test_every_module_can_be_imported_after_a_registration():
-    """Tables made while a module is imported do not expect anything of a user's operation."""
+    """Tables made at import do not expect anything from a user's operation."""
     program = (
         "import importlib, pkgutil\n"
         "import autograd_mini as am\n"

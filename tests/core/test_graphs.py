@@ -218,7 +218,7 @@ def test_wide_and_deep():
 
 
 def test_exponentially_many_paths():
-    """2**60 paths, 60 nodes."""
+    """60 nodes with 2**60 paths take the time of 60 nodes."""
     generator = random.Random(0)
     x = Value(1.0)
     y = x
@@ -348,7 +348,7 @@ def test_depth_does_not_matter_to_pickles(order):
 
 
 def test_picklers_that_take_turns():
-    """Two picklers fed in turns, one inside of another, and one that failed: each has its own graph, whole."""
+    """Two picklers fed in turns, one inside another, and one that failed: each has its own complete graph."""
     states = [b for _, b in recurrent(60)]
     files = [io.BytesIO(), io.BytesIO()]
     picklers = [pickle.Pickler(files[0]), pickle._Pickler(files[1])]
@@ -395,7 +395,7 @@ def test_picklers_that_take_turns():
 
 
 def test_pickling_leaves_nothing_behind():
-    """Once a pickler is gone, nothing knows what it pickled; a later node of the graph is pickled whole."""
+    """Once a pickler is gone, its memory is gone; a later node of the graph is pickled completely."""
     states = [b for _, b in recurrent(30)]
     pickle.dumps(states)
     assert copies._dumping.dump() is None

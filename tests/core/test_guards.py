@@ -102,7 +102,7 @@ def number(x):
 @pytest.mark.parametrize("order", [0, 1, 2, 3])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_as_numbers(name, order):
-    """The value and three derivatives are those of eager mode, to the sign of a zero; also 0 * inf comes of nothing."""
+    """The value and three derivatives are those of eager mode, to the sign of a zero; and nothing gives 0 * inf."""
     f = FUNCTIONS[name]
     for _ in range(order):
         f = am.grad(f)
@@ -200,7 +200,7 @@ def test_in_formulas():
 
 
 def test_the_arms_of_one_condition_are_a_whole():
-    """What comes from both arms of a `where` needs no guard any more."""
+    """A slope that comes from both arms of a `where` no longer needs a guard."""
     (x,) = inputs(1)
     y = am.where(x > 0.0, 2.0 * x, 3.0 * x)
     assert [type(partial) for partial in y.partials[1:]] == [Guarded, Guarded]

@@ -91,7 +91,7 @@ def test_sums_do_not_depend_on_the_interpreter():
 
 
 def test_extrema_keep_nan():
-    """nan wins, wherever it stands; of equals the first is the result."""
+    """nan wins, wherever it stands; among equals the first is the result."""
     for extremum in (ieee.maximum, ieee.minimum):
         assert math.isnan(extremum(1.0, nan, 2.0))
         assert math.isnan(extremum(nan, 1.0))

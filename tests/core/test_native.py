@@ -109,7 +109,7 @@ def test_each_c_function_names_its_twin():
 
 
 def test_each_function_of_the_module_has_a_twin():
-    """What the C module offers has the name of a function of `cell` or `sweep`, and as many parameters."""
+    """Everything in the C module has the name of a function of `cell` or `sweep`, and as many parameters."""
     native = importlib.import_module("autograd_mini.core._native")
     own = {name for name, thing in vars(native).items() if inspect.isbuiltin(thing)}
     texts = {**vars(sweep), **vars(node), **vars(cell)}
@@ -253,7 +253,7 @@ def test_nothing_crashes_it(script):
 
 
 def test_operators_refuse_alike():
-    """What one text refuses, the other does, with an error of the same kind: huge integers, other classes."""
+    """What one text refuses, the other refuses too, with an error of the same kind: huge integers, other classes."""
     script = """
 import numpy, decimal, fractions
 import autograd_mini as am

@@ -1,4 +1,4 @@
-"""A recorded graph on other numbers, and the decisions that would have been others there."""
+"""A recorded graph on other numbers, and the decisions that would change there."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_an_inner_node_may_have_another_number():
 
 
 def test_a_python_if_is_reported():
-    """With its place; the replay itself follows the path that was recorded."""
+    """A switched decision is reported with its place; the replay follows the recorded path."""
 
     def f(x):
         if x > 1.0:
@@ -99,7 +99,7 @@ DECISIONS = {  # a program that goes another way at the second pair of numbers
 
 @pytest.mark.parametrize("name", DECISIONS)
 def test_every_decision_is_found(name):
-    """Also where the result does not lead to what was compared; the replay alone would be wrong in silence."""
+    """Decisions count even where the result does not lead to the comparison; a replay alone would be silently wrong."""
     f, here, there = DECISIONS[name]
     with am.provenance():
         leaves = [Value(number) for number in here]
@@ -112,7 +112,7 @@ def test_every_decision_is_found(name):
 
 
 def test_a_leaf_does_not_keep_large_graphs():
-    """A loss that is compared in each step of a training goes when the step does."""
+    """A loss that is compared in each training step is freed with the step."""
     with am.provenance():
         x = Value(1.0)
         loss = am.sum([x * float(i) for i in range(1000)])
@@ -126,7 +126,7 @@ def test_a_leaf_does_not_keep_large_graphs():
     (lambda a, b: a >= b, 3.0, 1.0), (lambda a, b: a == b, 1.0, 1.0), (lambda a, b: a != b, 1.0, 1.0),
 ])  # fmt: skip
 def test_every_comparison_counts(compare, left, right):
-    """Between two nodes, with a number on either side, and reflected."""
+    """Comparisons are noted between two nodes, with a number on either side, and reflected."""
     with am.provenance():
         a, b = Value(1.0), Value(2.0)
         sum_ = a * 1.0 + b
@@ -268,7 +268,7 @@ NUMBERS = st.sampled_from([0.0, -0.0, 0.5, 0.25, 1.0, -1.0, -2.0, 1e300, 5e-324,
 @given(numbers=st.lists(NUMBERS | st.floats(-3.0, 3.0), min_size=4, max_size=4), checked=st.booleans())
 @pytest.mark.parametrize("name", [*CHOICES, *REPORTED])
 def test_a_replay_is_a_fresh_recording_or_says_that_it_is_not(name, numbers, checked):
-    """Bit for bit, for choices that the program writes into `where`, and for elu and selu; never wrong in silence."""
+    """Bit for bit, for choices that the program writes into `where`, and for elu and selu; never silently wrong."""
     f = (CHOICES | REPORTED)[name]
     a, b, c, d = numbers
     checks = am.checked if checked and all(abs(number) < 1e100 for number in numbers) else contextlib.nullcontext

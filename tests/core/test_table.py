@@ -312,7 +312,7 @@ def without(row):
 
 
 def missing(row):
-    """What is still to be written for a row, each in words: nothing, for the rows of the package."""
+    """What a row still lacks, in words: nothing, for the rows of the package."""
     if row.ulp and row.name not in MEANING:
         yield f"write an oracle for {row.name}: what it means, as a SymPy expression, in MEANING of tests/oracles.py"
     if tables := [*without(row)]:
@@ -487,7 +487,7 @@ def test_a_cell_of_a_notebook_runs_again():
 
 
 def test_wrong_primitives_say_so():
-    """A rule of another number of operands, a function without `return`, a whole number; defaults are filled in."""
+    """A wrong number of operands or a missing `return` is an error; an int becomes a float; defaults are filled in."""
     with pytest.raises(am.ArgumentError, match="takes 2 operands, so its rule must take 3 arguments"):
         am.primitive("test_short", lambda a, b: a * b, lambda y, a: (1.0,))
     try:
@@ -587,7 +587,7 @@ def test_a_users_cone_and_kink():
 
 
 def test_a_flat_slope_is_a_float():
-    """0.0 for all purposes but two: no number that it is multiplied by changes it, nor does it change a sum."""
+    """`FLAT` acts as 0.0 with two exceptions: no factor changes it, and it changes no sum."""
     flat = FLAT
     x = am.Value(inf)
     assert (flat, repr(flat), f"{flat:.1f}", -flat) == (0.0, "0.0", "0.0", flat)

@@ -298,7 +298,7 @@ def test_numbers_that_record_do_not_mix():
 
 @pytest.mark.parametrize("wrong", ["2", None, [1.0], 1j])
 def test_other_operands(wrong):
-    """What is no number is refused as everywhere."""
+    """Anything but a number is refused, as everywhere."""
     x, _ = leaves()
     with pytest.raises(am.OperandError):
         x * wrong
@@ -405,7 +405,7 @@ def test_sums_are_one_node():
 
 @pytest.mark.parametrize("target", [0, 1, 2])
 def test_a_class_can_be_an_input(target):
-    """The index of a class is an input as any other; there is no class beyond the last."""
+    """The index of a class is an input like any other; an index beyond the last class gives nan."""
     a, b, index = inputs(3)
     logits = [0.3, -1.0]
 

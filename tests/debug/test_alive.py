@@ -207,7 +207,7 @@ def test_everything_follows_a_slider(tmp_path, visit):  # noqa: F811
 @in_browser
 @pytest.mark.parametrize("program", [neuron, kinks, layers], ids=lambda program: program.__name__)
 def test_every_formula_adds_up_at_other_numbers(program, tmp_path, visit):  # noqa: F811
-    """In each step of the sweep, the product and the sum are those of the numbers before them."""
+    """In each step of the sweep, the product and the sum follow from the numbers before them."""
     source = random.Random(3)
     count = PROGRAMS[program]
     _, loss = graph_of(program, [source.uniform(-2.0, 2.0) for _ in range(count)])
@@ -262,7 +262,7 @@ def test_a_branch_of_the_program_is_reported(tmp_path, visit):  # noqa: F811
 
 @in_browser
 def test_a_form_of_a_function_that_does_not_fit_is_reported(tmp_path, visit):  # noqa: F811
-    """tanh near 0 is sinh / cosh, which overflows far out: the page follows what was recorded, and says so."""
+    """tanh near 0 is sinh / cosh, which overflows far out: the page follows the recorded form, and says so."""
     with am.provenance():
         y = am.tanh(Value(0.25, "x"))
     shown = visit(debug.page(y, tmp_path / "page.html"))
@@ -274,7 +274,7 @@ def test_a_form_of_a_function_that_does_not_fit_is_reported(tmp_path, visit):  #
 
 @in_browser
 def test_the_address_holds_the_numbers(tmp_path, visit):  # noqa: F811
-    """Whoever opens the address sees the same step, the same folds and the same numbers."""
+    """The address leads every reader to the same step, the same folds and the same numbers."""
     _, loss = graph_of(classes, [2.0, 0.5, -1.0])
     path = debug.page(loss, tmp_path / "page.html")
     shown = visit(path, "#step=9")
@@ -295,7 +295,7 @@ def test_the_address_holds_the_numbers(tmp_path, visit):  # noqa: F811
 
 @in_browser
 def test_a_field_takes_numbers_only(tmp_path, visit):  # noqa: F811
-    """What is no number is marked, and changes nothing; a comma is a point; its keys do not step."""
+    """Text that is not a number is marked, and changes nothing; a comma is a point; keys in the field do not step."""
     _, loss = graph_of(neuron, [2.0, 0.5, -1.0])
     shown = visit(debug.page(loss, tmp_path / "page.html"))
     step = shown.step
@@ -312,7 +312,7 @@ def test_a_field_takes_numbers_only(tmp_path, visit):  # noqa: F811
 
 @in_browser
 def test_every_leaf_has_a_slider(tmp_path, visit):  # noqa: F811
-    """Those that the table has no room for are chosen from a list."""
+    """Leaves that do not fit in the table are chosen from a list."""
     leaves = [Value(float(i), name=f"x{i}") for i in range(130)]
     shown = visit(debug.page(am.sum([x * x for x in leaves]), tmp_path / "page.html"))
     options = shown.page.locator("#others option").all_text_contents()
@@ -347,7 +347,7 @@ def test_a_large_page_follows_too(tmp_path, visit):  # noqa: F811
 
 
 def test_a_graph_above_the_limit_has_no_sliders(monkeypatch):
-    """Its page says so in a line, and has the script alone that it had."""
+    """Its page says so in a line, and has no script for sliders."""
     monkeypatch.setattr(alive, "MOST", 5)
     _, loss = graph_of(classes, [2.0, 0.5, -1.0])
     text = Page(debug.trace(loss)).html

@@ -80,7 +80,7 @@ def test_nested_blocks_see_their_own_calls():
 
 
 def test_a_block_without_the_call_is_an_error():
-    """It says how many there are, or what to do."""
+    """The error says how many calls there are, or what to do."""
 
     def block(at, calls):
         with am.backprop(at):
@@ -99,7 +99,7 @@ def test_a_block_without_the_call_is_an_error():
     ("at", "error"), [("2", OperandError), (1.0, OperandError), (0, ArgumentError), (-1, ArgumentError)]
 )
 def test_calls_are_counted_from_1(at, error):
-    """Anything else is refused at once."""
+    """Anything but a number from 1 on is refused immediately."""
     with pytest.raises(error, match="counted from 1"):
         am.backprop(at=at)
 
@@ -122,7 +122,7 @@ def test_an_error_in_the_block_leaves_everything_as_it_was():
 
 
 def test_a_block_may_be_used_again_but_not_inside_itself():
-    """It then begins anew."""
+    """The block then starts again."""
     x, block = Value(3.0), am.backprop()
     for factor in (2.0, 5.0):
         with block as shown:
@@ -133,7 +133,7 @@ def test_a_block_may_be_used_again_but_not_inside_itself():
 
 
 def test_other_threads_do_not_count():
-    """Nor can they open the same block."""
+    """Two threads cannot open the same block."""
     x, errors = Value(3.0), []
 
     def work(block):
@@ -190,7 +190,7 @@ def test_a_generator_keeps_its_block_open_while_it_waits():
 
 
 def test_a_program_under_the_debugger_stops_as_before(tmp_path):
-    """Both are told of `backward()`."""
+    """Both the block and the debugger see each `backward()`."""
     program = tmp_path / "program.py"
     program.write_text(
         "import autograd_mini as am\nx = am.Value(3.0)\nwith am.backprop() as shown:\n    (x * x).backward()\n"

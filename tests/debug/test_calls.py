@@ -44,7 +44,7 @@ def test_calls_are_visited_in_any_order(commands, numbers, session):  # noqa: F8
 
 
 def test_an_earlier_call_is_as_it_was(session):  # noqa: F811
-    """Its numbers are those of then, although the program has written to its leaf; the program runs once."""
+    """An earlier call keeps its numbers, although the program has since written to its leaf; the program runs once."""
     there = session(TRAINING, "p w", "jump end", "p w.grad", "q").stdout.splitlines()
     back = session(TRAINING, "call 6", "call 1", "p w", "jump end", "p w.grad", "q")
     lines = back.stdout.splitlines()
@@ -56,7 +56,7 @@ def test_an_earlier_call_is_as_it_was(session):  # noqa: F811
 
 
 def test_the_place_in_a_call_is_kept(session):  # noqa: F811
-    """Who comes back is at the step that was left."""
+    """Coming back leads to the step where you left."""
     done = session(TRAINING, "n", "n", "call 3", "call 1", "q")
     positions = re.findall(r"^step (\d+) of", done.stdout, re.MULTILINE)
     assert positions[2] == positions[-1] != positions[0]
@@ -174,7 +174,7 @@ for epoch in range(5):
 
 @pytest.mark.parametrize("way", [["call 4", "call 2"], ["call 2", "call 5", "call 2"], ["epoch 3", "previous 2"]])
 def test_an_earlier_call_keeps_its_names(way, session):  # noqa: F811
-    """Those that the program had for the nodes then, also in lists, dicts and objects that it has changed since."""
+    """Nodes keep the names of that moment, even in lists, dicts and objects that the program has changed since."""
     there = session(CHANGING, "call 2", "tree", "p epoch", "p h", "q").stdout
     back = session(CHANGING, *way, "tree", "p epoch", "p h", "q").stdout
     assert "net.out = made[0]" in there

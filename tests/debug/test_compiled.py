@@ -83,7 +83,7 @@ def test_several_results_and_batches():
 
 
 def test_nothing_changes():
-    """The compiled function, its statistics and its tape are what they were."""
+    """The compiled function, its statistics and its tape do not change."""
     compiled = am.jit(loss)
     compiled([0.3, 0.2], 2.0)
     tape, calls = compiled.tape, compiled.stats.calls

@@ -80,7 +80,7 @@ def test_a_line_prints_what_it_prints_in_the_terminal(tmp_path):
 
 
 def test_the_console_has_every_command_of_the_terminal(softmax):
-    """By its name and each short name: there is no second list."""
+    """Each command works by its name and each short name: there is no second list."""
     console = console_of(softmax)
     rows = [row.partition(":")[0].split() for rows in COMMANDS.values() for row in rows.split(",")]
     names = [name for row in rows for name in row]
@@ -103,7 +103,7 @@ def test_a_variable_comes_before_the_beginning_of_a_command(line, is_command):
 
 
 def test_a_command_that_is_also_a_variable_says_so():
-    """Nobody takes the one for the other in silence."""
+    """Neither is silently taken for the other."""
     console = console_of(debug.trace(Value(1.0, name="w") * 2.0))
     assert console.run("w")[0].endswith("(w is also a node: p w prints it.)")
     assert "also" not in console.run("tree")[0]
@@ -135,7 +135,7 @@ def messages(client, start):  # noqa: F811
 
 
 def test_a_motion_in_the_console_moves_the_editor(client, program):  # noqa: F811
-    """The answer first, then that it went on, then where it stops: an editor asks for everything anew."""
+    """First the answer, then that it went on, then where it stops: an editor asks for everything again."""
     client.launch(program(CHAIN))
     client.event("stopped")
     start = len(client.seen)
@@ -262,7 +262,7 @@ def test_a_breakpoint_of_the_console_stops_the_editor(client, program):  # noqa:
 
 
 def test_what_the_console_clears_the_editor_forgets(client, program):  # noqa: F811
-    """Its mark in the margin goes, and the editor is told of a new expression to watch."""
+    """Its mark in the margin disappears, and the editor learns about a new expression to watch."""
     client.ask("initialize", adapterID="test", supportsInvalidatedEvent=True)
     client.ask("launch", program=program(CHAIN))
     (asked,) = client.ask("setFunctionBreakpoints", breakpoints=[{"name": "mul"}])["body"]["breakpoints"]
@@ -463,7 +463,7 @@ loss.backward()
 
 
 def test_lists_whose_short_names_are_alike_keep_their_names():
-    """Two rows never look the same; a name that is the only one of its kind is cut."""
+    """No two rows look the same; a name that is the only one of its kind is cut."""
     names = ["a_rather_long_name_1_of_a_list_of_leaves", "a_rather_long_name_2_of_a_list_of_leaves", "another" * 6]
     trace = debug.trace(am.sum(Value(1.0, name=f"{name}[{i}]") for i in range(8) for name in names))
     variables = Variables(Wording(trace))
@@ -489,7 +489,7 @@ def test_the_page_is_sent_once_and_again_if_the_steps_change(softmax):
 
 
 def test_what_fails_while_it_is_drawn_is_an_answer():
-    """Whatever it is; nothing waits for ever."""
+    """Whatever it is, nothing waits forever."""
     ours, theirs = socket.socketpair()
     channel, peer = SocketChannel(ours), SocketChannel(theirs)
     assert channel.answer_later({"seq": 1, "command": "page"}, lambda: 1 // 0) is PENDING

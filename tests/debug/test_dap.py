@@ -335,7 +335,7 @@ def connected(connection):
 
 
 def hang_up(client):
-    """Close the connection, and wait until nobody uses it."""
+    """Close the connection, and wait until it is no longer used."""
     with contextlib.suppress(OSError):
         client.connection.shutdown(socket.SHUT_RDWR)
     client.reading.join(PATIENCE)
@@ -382,7 +382,7 @@ class listening:  # noqa: N801  # a context manager is used like a function
     ],
 )  # fmt: skip
 def test_bytes_that_are_no_header_end_the_conversation(alone, data):
-    """Nobody knows where the next message begins: one sentence says what is wrong, and the adapter ends."""
+    """The next message cannot be found: one sentence says what is wrong, and the adapter ends."""
     alone.raw(data)
     (complaint,) = alone.rest()
     assert complaint["event"] == "output"
@@ -422,7 +422,7 @@ def test_what_is_nested_as_deeply_as_can_be_read_is_answered(client, program):
 
 
 def test_a_length_that_is_too_short_ends_the_conversation(alone):
-    """The message is cut, and what is left of it is no header."""
+    """The message is cut, and its remainder is not a header."""
     alone.raw(b'Content-Length: 10\r\n\r\n{"seq":1,"type":"request","command":"threads"}\r\n')
     assert all(message["event"] == "output" for message in alone.rest())
     assert alone.ended() == ""
@@ -535,7 +535,7 @@ def test_arguments_that_make_no_sense_are_refused_in_words(stopped, command, arg
 
 
 def test_a_restart_that_fails_ends_the_session(client, program):
-    """For the program that ran has been ended; a new restart may follow."""
+    """The old program has been ended by then; a new restart may follow."""
     path = program(CHAIN)
     client.launch(path)
     client.event("stopped")
@@ -743,7 +743,7 @@ def test_a_client_that_vanishes_while_the_program_starts_again_leaves_nothing_be
 
 
 def test_nobody_else_can_take_the_place_of_the_program(client, program, monkeypatch):
-    """The port between adapter and program is open for the one who knows the token, even if others are there first."""
+    """The port between adapter and program accepts only a client with the token, even if others are there first."""
     impostors = []
 
     def start(command, **options):
@@ -780,7 +780,7 @@ def is_shown(client, command, **arguments):
 
 
 def test_requests_that_come_after_the_end_are_answered_quietly(client, program):
-    """Editors learn of the end later, and ask meanwhile: nothing is there, which is no error. A restart may follow."""
+    """Editors learn of the end later, and ask meanwhile: they get empty answers, not errors. A restart may follow."""
     path = program("print('done')")
     client.launch(path)
     client.event("terminated")
@@ -924,7 +924,7 @@ print("slope", x.grad, sys.stdin.isatty(), os.environ.get("GREETING"), os.path.b
 
 
 class Terminal:
-    """What an editor opens when it is asked for a terminal; somebody types there."""
+    """The terminal that an editor opens on request, and a user who types there."""
 
     def __init__(self, client, types=b""):
         request = client.until(lambda message: message["type"] == "request")
@@ -988,7 +988,7 @@ def test_a_program_that_reads_input_runs_in_a_terminal(client, program, tmp_path
 
 @unix_only
 def test_the_secret_of_a_terminal_is_in_no_command(client, program):
-    """All users of a machine can read those, and a shell may remember them; nobody else can read the file."""
+    """All users of a machine can read commands, and a shell may remember them; only this user can read the file."""
     client.ask("initialize", adapterID="test", supportsRunInTerminalRequest=True)
     client.send("launch", program=program(ASKING), console="integratedTerminal")
     asked = client.until(lambda message: message["type"] == "request")["arguments"]
@@ -1053,7 +1053,7 @@ def test_control_c_ends_a_program_in_a_terminal_at_a_stop(client, program):
 
 @unix_only
 def test_a_program_in_a_terminal_runs_again_with_another_number(client, program):
-    """In a terminal again, for it reads its input again."""
+    """It runs in a terminal again, because it reads its input again."""
     terminal = launch_in_terminal(client, program("import autograd_mini as am\ninput()\n" + DECIDING), b"\n")
     client.event("stopped")
     client.send("setVariable", **leaf_value(client), value="8")
@@ -1083,7 +1083,7 @@ def test_an_editor_that_opens_no_terminal_says_why(client, program):
 
 
 def test_without_terminals_the_program_runs_without_input(client, program):
-    """It is told; and the reason for the program's error is there, too."""
+    """The editor hears that there is no terminal, and the reason for the program's error."""
     client.launch(program(ASKING), console="integratedTerminal")
     assert client.event("exited") == {"exitCode": 1}
     client.event("terminated")
@@ -1143,7 +1143,7 @@ DECIDING = TRAINING.replace("w * w", "w * w if w < 5.0 else 3.0 * w")
 
 
 def calls(client):
-    """What w is at each stop, going on at each."""
+    """The number of w at each stop, continuing from each."""
     found = []
     while (message := client.receive()) and message.get("event") != "terminated":
         if message.get("event") == "stopped":
@@ -1188,7 +1188,7 @@ def test_a_breakpoint_on_the_line_of_a_call_chooses_among_calls(client, program,
 
 
 def test_a_call_in_another_file_says_nothing_about_this_one(client, program, tmp_path):
-    """Editors send the breakpoints of all files; a comment is no call."""
+    """Editors send the breakpoints of all files; a comment is not a call."""
     other = tmp_path / "other.py"
     other.write_text("# loss.backward()\nloss.backward()\n", encoding="utf-8")
     path = program(TRAINING)
@@ -1267,7 +1267,7 @@ def test_the_program_runs_again_where_only_it_can_tell(client, program):
 
 @pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e999"])
 def test_a_leaf_can_be_any_number(client, program, number):
-    """Though JSON has no word for it."""
+    """Set a leaf to nan or an infinity, although JSON has no word for it."""
     client.launch(program(TRAINING))
     client.event("stopped")
     client.go("setVariable", **leaf_value(client), value=number if number != "nan" else "inf - inf")
@@ -1616,7 +1616,7 @@ def test_what_is_printed_stops_also_where_another_debugger_completes_it(program)
 
 
 def test_a_silent_connection_keeps_nobody_waiting(program):
-    """Nor half a header, nor half a body, nor many of them; several editors are served at once."""
+    """Neither half a header, nor half a body, nor many of them block others; several editors are served in parallel."""
     path = program(CHAIN)
     with door() as (port, token), contextlib.ExitStack() as stack:
         for data in [b"", b"Content-Le", b"Content-Length: 100\r\n\r\n{", b"GET / HTTP/1.1\r\n"] * 5:
@@ -1632,7 +1632,7 @@ def test_a_silent_connection_keeps_nobody_waiting(program):
 
 @pytest.mark.parametrize("drip", [False, True])
 def test_who_does_not_launch_in_time_is_sent_away(monkeypatch, program, drip):
-    """However often something comes; who has launched may take all time."""
+    """However often it sends something; a client that has launched may take its time."""
     monkeypatch.setattr(dap, "_PATIENCE", 0.5)
     with door() as (port, token), guest(port) as client:
         client.launch(program(CHAIN), token=token)
@@ -1650,7 +1650,7 @@ def test_who_does_not_launch_in_time_is_sent_away(monkeypatch, program, drip):
 
 
 def test_no_more_strangers_are_let_in_than_can_be_watched(monkeypatch, program):
-    """Who has launched is none of them."""
+    """A client that has launched does not count as one."""
     monkeypatch.setattr(dap, "_STRANGERS", 2)
     path = program(CHAIN)
     with door() as (port, token), contextlib.ExitStack() as stack:
@@ -1716,7 +1716,7 @@ def test_a_port_that_is_closed_leaves_nothing_behind(program):
 
 
 def test_serve_waits_for_the_one_who_knows_the_token(secret):
-    """The first who connects is not the one who counts; a second editor is told that there is another already."""
+    """The first to connect does not count without the token; a second editor hears that there is another already."""
     x = Value(3.0, name="x")
     connection, serving, port = waiting(x * x)
     silent = socket.create_connection(("127.0.0.1", port))
@@ -1756,13 +1756,13 @@ def test_a_program_without_a_port_is_an_error_in_words(program):
 
 
 def test_without_an_editor_it_ends_at_once():
-    """With an empty standard input the adapter ends at once with status 0 and prints nothing."""
+    """With an empty standard input the adapter ends immediately with status 0 and prints nothing."""
     done = command()
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_the_extension_is_installed_in_place_of_an_older_one(tmp_path):
-    """It joins the list that the editor keeps, and is no longer among the removed."""
+    """It joins the list that the editor keeps, and leaves the list of removed ones."""
     old = tmp_path / "autograd-mini.backprop-0.0.1"
     old.mkdir()
     other = {"identifier": {"id": "ms-python.python"}, "version": "1"}

@@ -134,7 +134,7 @@ def code_server(tmp_path_factory):
 
 
 class Workbench:
-    """VS Code as somebody sees it who types and clicks."""
+    """VS Code as a user sees it, who types and clicks."""
 
     def __init__(self, chromium, address):  # noqa: F811
         self.page = chromium.new_page(viewport={"width": 1500, "height": 950})
@@ -200,7 +200,7 @@ class Workbench:
                 frame.locator("g.box", has_text=name).first.click()
 
     def look(self):
-        """Leave a picture, if somebody wants to see it."""
+        """Leave a picture, if one is wanted."""
         self.shots += 1
         if folder := os.environ.get("AUTOGRAD_MINI_SCREENSHOTS"):
             self.page.screenshot(path=str(Path(folder) / f"code-{self.shots}.png"))

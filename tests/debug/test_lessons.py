@@ -82,7 +82,7 @@ def same(one: am.Value, other: am.Value) -> bool:
 
 
 def test_the_answers_are_true():
-    """Against formulas that have nothing to do with this package."""
+    """The numbers agree with formulas that do not use this package."""
     run = {name: Lesson(name).run for name in NAMES}
     variables = {name: one.variables for name, one in run.items()}
     assert variables["chain"]["x"].grad == 9.0 * 2.0 / 2.0
@@ -104,7 +104,7 @@ def test_the_answers_are_true():
 
 
 def test_every_equation_is_true(lesson):
-    """What stands on both sides of an equals sign is the same number, as far as its digits go."""
+    """Both sides of an equals sign are the same number, as far as the digits go."""
     checked = 0
     for note in lesson.notes:
         text = re.sub(r"<code>.*?</code>", "`", note.text.replace("</td><td>", " "))
@@ -242,7 +242,7 @@ def test_the_list(capsys):
     ],
 )
 def test_wrong_arguments(capsys, tmp_path, monkeypatch, arguments, said):
-    """One sentence, with what to do; the exit status is 1, and nothing is written."""
+    """An error is one sentence with advice; the exit status is 1, and nothing is written."""
     monkeypatch.chdir(tmp_path)
     assert cli.main(["lesson", *arguments]) == 1
     assert said in capsys.readouterr().err

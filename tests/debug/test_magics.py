@@ -93,7 +93,7 @@ def test_one_of_several_calls_is_chosen(notebook, options, number):
 
 
 def test_without_a_call_the_last_expression_is_stepped_through(notebook):
-    """If it is a Value; no gradient changes."""
+    """Without a call, the last expression is shown if it is a Value; no gradient changes."""
     output = notebook.run("%%backprop\nam.exp(x)")
     assert output.startswith("Out[2]: Value(data=7.389")
     assert "Page(am.exp(x), 4 steps)" in notebook.shown[0]["text/plain"]
@@ -105,7 +105,7 @@ def test_without_a_call_the_last_expression_is_stepped_through(notebook):
 
 
 def test_a_quiz(notebook):
-    """The page asks."""
+    """With --quiz the page asks."""
     notebook.run("%%backprop --quiz\n(w * x).backward()")
     assert "a quiz" in notebook.page
 
@@ -139,7 +139,7 @@ def test_options_that_mean_nothing(notebook, options, said):
     ],
 )
 def test_an_error_in_the_cell_is_shown_as_usual(notebook, cell, error):
-    """Once, without a frame of this package; the cell fails, and recording is as before."""
+    """IPython reports an error once, without a frame of this package; the cell fails, and recording is as before."""
     before = recording()
     output = notebook.run(f"%%backprop\n{cell}")
     assert isinstance(notebook.result.error_in_exec or notebook.result.error_before_exec, error)

@@ -1,4 +1,4 @@
-"""The page that steps through backpropagation, in a browser: what it shows is what the trace says, and no more."""
+"""The page that steps through backpropagation, in a browser: it shows exactly what the trace says."""
 
 from __future__ import annotations
 
@@ -422,7 +422,7 @@ def test_without_a_record_of_places_the_page_says_how_to_get_one(tmp_path, visit
 
 @in_browser
 def test_a_changed_gradient_is_shown(softmax, tmp_path, visit):
-    """A trace in which somebody asked what if: the page begins at its position, and says so."""
+    """A trace with a gradient changed by hand: the page begins at its position, and says so."""
     softmax.seek(softmax.start)
     node = next(node for node in softmax.journal.order if node.op == "log")
     softmax.seek(softmax.start + 1)
@@ -611,7 +611,7 @@ def test_all_digits_on_request(softmax, tmp_path, visit):
 
 @in_browser
 def test_landmarks_names_and_roles(softmax, tmp_path, visit):
-    """Whoever cannot see the page finds the same things in it by their names."""
+    """Readers who cannot see the page find the same things in it by their names."""
     shown = visit(debug.page(softmax, tmp_path / "page.html"), "#step=19").page
     for role, name in [
         ("banner", None), ("main", None), ("toolbar", "moving in time"), ("region", "Graph"), ("region", "Chain rule"),
@@ -656,7 +656,7 @@ def test_everything_is_reached_by_keyboard_and_focus_is_seen(softmax, tmp_path, 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1400])
 def test_axe_finds_nothing(softmax, tmp_path, chromium, scheme, width):
-    """The checker of accessibility that others trust has no complaint, with paths shown too."""
+    """A widely used accessibility checker has no complaint, with paths shown too."""
     axe = pytest.importorskip("axe_core_python")
     script = Path(axe.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
     options = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme, "bypass_csp": True}
@@ -728,7 +728,7 @@ CONTRAST = """() => {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("step", [7, 15, 22])
 def test_contrast(softmax, scheme, step, tmp_path, visit):
-    """Every text stands out from what is behind it, at least 4.5 to 1, in light and dark, in the picture too."""
+    """Every text has a contrast of at least 4.5 to 1, in light and dark, in the picture too."""
     shown = visit(debug.page(softmax, tmp_path / "page.html"), f"#step={step}", color_scheme=scheme)
     count, poor = shown.page.evaluate(CONTRAST)
     assert count > 100
@@ -870,7 +870,7 @@ def test_hostile_names_and_source_are_harmless(tmp_path, visit):
 
 @in_browser
 def test_the_policy_is_in_force(softmax, tmp_path, chromium):
-    """A script, a handler or a style that somebody adds to the file does nothing; nothing is loaded."""
+    """A script, a handler or a style added to the file does nothing; nothing is loaded."""
     path = debug.page(softmax, tmp_path / "page.html")
     added = (
         "<script>document.title = 'hacked'</script><img src='https://example.org/x.png' onerror='document.title=1'>"
@@ -1074,7 +1074,7 @@ def test_saving(softmax, tmp_path):
 
 
 def test_impossible_arguments_are_found_before_the_work(tmp_path):
-    """A wrong ending, folder or type is refused at once, and no file is left behind."""
+    """A wrong ending, folder or type is refused immediately, and no file is left behind."""
     x = Value(1.0)
     with pytest.raises(ArgumentError, match=r"cannot be saved as 'page\.svg'"):
         debug.page(x, "page.svg")
@@ -1372,7 +1372,7 @@ def test_a_call_is_folded_and_one_motion(folded, tmp_path, visit):
 
 @in_browser
 def test_a_folded_call_has_its_own_derivative_and_closed_form(folded, tmp_path, visit):
-    """What it hands on is the sum over its results, as in the trace; the rule is the closed form with its numbers."""
+    """A call hands on the sum over its results, as in the trace; the rule is the closed form with its numbers."""
     trace = folded
     shown = visit(debug.page(trace, tmp_path / "page.html"))
     (call,) = [call for call in trace.calls.values() if call.name == "tanh"]
@@ -1502,7 +1502,7 @@ def test_paths_go_through_a_folded_call_as_one_factor(folded, tmp_path, visit):
 
 @in_browser
 def test_a_phone_gets_an_upright_picture(folded, tmp_path, visit):
-    """The arrows point down, and nothing has to be scrolled sideways."""
+    """On a phone the arrows point down, and nothing needs scrolling sideways."""
     shown = visit(debug.page(folded, tmp_path / "page.html"), viewport={"width": 390, "height": 844})
     size = shown.page.locator(".shot:not([hidden]) svg").bounding_box()
     assert size["height"] > size["width"]

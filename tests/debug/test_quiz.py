@@ -1,4 +1,4 @@
-"""The quiz: what is asked, what a wrong answer comes from, in the terminal, on the page and on paper."""
+"""The quiz: its questions, and the slips behind wrong answers, in the terminal, on the page and on paper."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ def test_the_page_says_what_a_wrong_answer_comes_from(tmp_path, visit):  # noqa:
 
 @in_browser
 def test_page_and_terminal_read_numbers_alike(tmp_path, visit):  # noqa: F811
-    """Every text that may be typed, and near is near."""
+    """The page reads every text that may be typed as the terminal does, and calls the same answers near."""
     shown = visit(debug.page(product(), tmp_path / "page.html", quiz=True))
     for text, number in TYPED.items():
         assert shown.page.evaluate("(text) => typed(text)", text) == number, text
@@ -308,7 +308,7 @@ def test_a_graph_too_large_for_a_quiz_is_refused():
 
 
 def test_a_page_without_a_quiz_asks_nothing(softmax):  # noqa: F811
-    """The answers are data of a quiz alone."""
+    """Only the page of a quiz contains the answers."""
     assert '"slips"' not in debug.page(softmax).html
     assert debug.page(softmax, quiz=True).html.count('"slips"') == len(softmax) - softmax.start - 1
     assert "a quiz</title>" in debug.page(softmax, quiz=True).html

@@ -278,7 +278,7 @@ READS = LOOP.replace("x = Value(1.0)", "x = Value(float(input()))") + "print('re
     ],
 )
 def test_a_program_may_not_read_the_pipe_that_commands_come_from(session, reads):
-    """It would read commands; they stay whole, nothing ends well, and two ways out are told."""
+    """A program must not read the commands: they stay whole, it ends with an error, and two ways out are named."""
     for program in (f"x = 1\n{reads}\n" + LOOP, f"x = 1\ntry:\n    {reads}\nexcept Exception:\n    pass\n" + LOOP):
         done = session(program, "2", "1", "n", "q")
         assert (done.returncode, done.stdout) == (2, "")
@@ -373,7 +373,7 @@ def test_the_end_is_said_where_the_session_was(session):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes can be forked")
 def test_processes_that_the_program_forks_are_not_stopped(session):
-    """Nobody can talk to two debuggers at once."""
+    """A forked process does not stop, because you cannot talk to two debuggers at the same time."""
     fork = "import os\nchild = os.fork()\n" + LOOP + "if not child:\n    os._exit(0)\nos.waitpid(child, 0)\n"
     done = session(fork, *"cccccc")
     assert (done.returncode, done.stderr) == (0, "")
@@ -529,7 +529,7 @@ am.sum(losses).backward()
 @pytest.mark.parametrize("place", ["6", "7", "cross_entropy", "Layer1"])
 @pytest.mark.parametrize("back", [False, True])
 def test_a_line_that_calls_something_of_the_package_stops_once_for_each_call(session, place, back):
-    """Though it is many nodes, and many contributions; the same for entering a scope."""
+    """A line counts one hit, however many nodes and contributions it has; so does entering a scope."""
     moves = ["jump end", *["rc"] * 2] if back else ["c", "c"]
     done = session(LAYERS, f"b {place}", *moves, "b", "q")
     line = {"cross_entropy": "7", "Layer1": "6"}.get(place, place)
@@ -539,7 +539,7 @@ def test_a_line_that_calls_something_of_the_package_stops_once_for_each_call(ses
 
 @pytest.mark.parametrize("back", [False, True])
 def test_a_scope_is_entered_from_both_sides(back):
-    """Forwards at its first node of the sweep, backwards at its last: one comes from a node outside."""
+    """Forwards at its first node of the sweep, backwards at its last: both times coming from a node outside."""
     loss = am.cross_entropy(am.nn.MLP(2, [2, 2], seed=1)([1.0, 2.0]), 0)
     trace = debug.trace(loss)
     trace.seek(len(trace) - 1 if back else trace.start)
@@ -586,7 +586,7 @@ def test_motions_can_be_repeated(shell):
 
 
 def test_what_a_leaf_holds_from_before_is_told(session):
-    """Who forgets to set gradients to zero sees it here."""
+    """A program that forgets to set gradients to zero shows it here."""
     program = "import autograd_mini as am\nx = am.Value(2.0)\nfor _ in range(2):\n    y = x * x\n    y.backward()\n"
     out = session(program, "c", "c", "c", "q").stdout
     assert "holds" not in out.partition("call 2")[0]
@@ -698,7 +698,7 @@ def test_pictures_have_the_gradients_of_the_moment(shell, position):
 
 
 def test_of_an_operation_with_thousands_of_operands_a_few_are_looked_at(monkeypatch):
-    """What a stop costs to show does not grow with what it hides."""
+    """The cost of a stop does not grow with what it hides."""
     output = io.StringIO()
     inner = terminal.Shell(stdin=io.StringIO(), stdout=output)
     x = Value(1.0, name="x")
@@ -888,11 +888,11 @@ def test_a_set_in_training_counts_from_there(branches):
 
 
 def test_the_numbers_stand_for_the_branch_where_the_program_cannot_run_again(session, tmp_path):
-    """If it reads a file, or is inside `shell(v)`: nothing is wrong in silence."""
+    """A program that reads a file, or is inside `shell(v)`, cannot run again, and nothing is silently wrong."""
     (tmp_path / "input.txt").write_text("4\n")
     program = "import autograd_mini as am\nx = am.Value(float(input()))\ny = x * x if x > 3.0 else -x\ny.backward()\n"
     done = session(program, "set x 2", "q", options=["--input", "input.txt"])
-    assert "   program.py:3: x > 3.0 is False now, not True\n   These numbers stand for the way" in done.stdout
+    assert "   program.py:3: x > 3.0 is False now, not True\n   These numbers hold for the path" in done.stdout
     assert "   x - 2 → y - 12 (gradient said -16)" in done.stdout
     named = session(program.replace("input()", "4"), "set x 2", "p y", "q", target="program.py:y")
     assert "so the program runs again" in named.stdout
@@ -923,7 +923,7 @@ y.backward()
 
 
 def test_what_is_not_a_node_is_named(session):
-    """A number of the program that is no node cannot be set; relu of nan is no `if` of the program."""
+    """A number of the program that is not a node cannot be set; relu of nan is not an `if` of the program."""
     program = """
 import autograd_mini as am
 k, x = 3, am.Value(2.0)
@@ -956,7 +956,7 @@ if x < 3.0:
 
 
 def test_a_program_that_does_not_repeat_itself_is_told(session):
-    """The leaves whose numbers are others than before, though nobody set them; chance begins in the same way."""
+    """Leaves whose numbers changed without being set are named; random numbers start in the same way."""
     program = """
 import os, random
 import autograd_mini as am
@@ -995,7 +995,7 @@ for i in range(2):
     assert "   program.py:7: y.data was 6, and is 1.5 now\n   so the program runs again\ny 1.5\n" in done.stdout
     assert "y = 15, grad 1\n" in done.stdout
     assert done.stdout.count("so the program runs again") == 3
-    assert "the number that you set is not here: the program does not make its leaf, or writes it" in done.stdout
+    assert "the number that you set is missing: the program does not make its leaf, or overwrites it" in done.stdout
     assert "w = 100, grad not yet" in done.stdout
 
 
@@ -1124,7 +1124,7 @@ def test_colours_on_a_terminal_unless_unwanted(typed):
 
 @on_a_terminal
 def test_at_a_terminal_program_and_debugger_take_turns(typed, tmp_path):
-    """What is typed goes to whoever asks."""
+    """What you type goes to the reader whose turn it is."""
     (tmp_path / "reads.py").write_text(READS.replace("input()", "input('number? ')"))
     child = typed(sys.executable, "-m", "autograd_mini", "debug", "reads.py", prompt="number[?] ")
     assert "step" in ask(child, "4")
@@ -1281,7 +1281,7 @@ y.backward()
 
 
 def test_plain_pdb_finds_readable_code(tmp_path):
-    """Who steps into backward() finds the chain rule, with the contribution in local variables of good names."""
+    """Stepping into backward() leads to the chain rule, with the contribution in well-named local variables."""
     (tmp_path / "program.py").write_text(PDB)
     source = (Path(am.__file__).parent / "core" / "sweep.py").read_text().splitlines()
     step = "contribution, before = adjoint * dleft, adjoints[operand]"
@@ -1334,7 +1334,7 @@ def test_rule_writes_the_local_derivatives_as_formulas(shell):
 
 
 def test_rule_of_an_operation_of_the_users_says_that_it_has_none():
-    """Its slope is told all the same."""
+    """Its slope is still shown."""
     cube = am.primitive("cubed_by_math", lambda x: x**3, lambda y, x: (3.0 * float(x) ** 2,), check=False)
     output = io.StringIO()
     x = Value(2.0, name="x")

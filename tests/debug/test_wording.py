@@ -88,7 +88,7 @@ def test_a_place_without_source_has_no_lines(recorded):
 
 
 def test_library_frames_are_skipped(recorded):
-    """What the package does inside of softmax, and what functools does, shows as the user's call."""
+    """Work of the package inside softmax, and of functools, shows as the user's call."""
     program = "import functools, operator\nxs = [Value(1.0), Value(2.0)]\n"
     program += "a = am.softmax(xs)[0]\nb = functools.reduce(operator.mul, xs)\n"
     variables = recorded(program)
@@ -121,7 +121,7 @@ def test_marks_stand_below_what_they_mark(before, name):
 
 @given(before=st.integers(0, 60), after=st.integers(0, 60), columns=st.integers(20, 60), wide=st.booleans())
 def test_long_lines_are_cut_around_the_mark(before, after, columns, wide):
-    """They fit the screen, and what is marked is still there and below its text."""
+    """Long lines are cut to the screen, and the mark stays below its text."""
     program = f"s = '{('数' if wide else 'a') * before}'; y = x * 2.0; t = '{'b' * after}'"
     file = "<cut>"
     linecache.cache[file] = len(program), None, [program], file

@@ -1,4 +1,4 @@
-"""Reading tables: iris as published, the user's own files, and every way in which one can be bad."""
+"""Reading tables: iris as published, the user's own files, and every way in which a file can be bad."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autograd_mini.errors import DataError
 
 
 def test_iris_is_the_published_table():
-    """150 flowers, 50 a species, Fisher's numbers in the two rows that a well-known copy has wrong."""
+    """150 flowers, 50 per species, with Fisher's numbers in the two rows that a well-known copy has wrong."""
     flowers = iris()
     assert Counter(flowers.labels) == {0: 50, 1: 50, 2: 50}
     assert flowers.columns == ["sepal_length", "sepal_width", "petal_length", "petal_width"]
@@ -23,7 +23,7 @@ def test_iris_is_the_published_table():
 
 
 def test_split_takes_every_class_apart_evenly():
-    """120 and 30, ten test flowers a species, nothing lost, nothing twice, the same for the same seed."""
+    """120 and 30, ten test flowers per species, nothing lost, nothing twice, the same for the same seed."""
     train, test = iris().split(seed=3)
     assert Counter(test.labels) == {0: 10, 1: 10, 2: 10}
     assert sorted(train.rows + test.rows) == sorted(iris().rows)

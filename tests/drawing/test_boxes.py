@@ -162,7 +162,7 @@ def test_focus_on_a_node():
 
 
 def test_expand():
-    """`expand` opens the scopes named and keeps the rest of the picture."""
+    """`expand` opens the named scopes and keeps the rest of the picture."""
     drawing = draw(network(), expand="Layer2/Neuron3")
     assert titles(drawing).count("Neuron3") == 2
     assert {"·", "+"} <= set(titles(drawing))
@@ -204,7 +204,7 @@ def test_leaves_used_in_one_scope_only_belong_to_it():
 
 
 def plain(samples: int) -> Value:
-    """A network without scopes, as one writes it first."""
+    """A network without scopes, as beginners write it."""
     choose = random.Random(0)
     hidden = [[Value(choose.gauss(0, 1)) for _ in range(4)] for _ in range(8)]
     last = [Value(choose.gauss(0, 1)) for _ in range(8)]
@@ -587,7 +587,7 @@ def test_depth_collapses_passes_that_share_parameters():
 
 
 def test_a_relu_is_called_so():
-    """Its node is a `where`, which says nothing to somebody who wrote relu."""
+    """A relu is called relu: its node is a `where`, which means nothing to a user who wrote relu."""
     text = draw(am.relu(Value(-2.0)), legend=False).dot
     assert ">relu<" in text
     assert "where" not in text

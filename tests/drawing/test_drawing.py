@@ -25,7 +25,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="the fake programs are script
 
 
 class Seen:
-    """A drawing as somebody sees it who reads the SVG: texts, fills and tooltips by id, without the prefix."""
+    """A drawing as read from its SVG: texts, fills and tooltips by id, without the prefix."""
 
     def __init__(self, drawing: Drawing) -> None:
         self.root = ElementTree.fromstring(drawing.svg)
@@ -564,7 +564,7 @@ def test_depth_does_not_matter():
 
 
 def test_deeply_nested_scopes_are_drawn():
-    """Scopes inside one another become as many frames, more than Python's recursion could go down."""
+    """Nested scopes become as many frames, more than Python's recursion could go down."""
     from autograd_mini.program.stack import Scope
 
     y = Value(1.0) * 2.0
@@ -592,7 +592,7 @@ def test_only_values_can_be_drawn(wrong):
     ],
 )  # fmt: skip
 def test_impossible_options(options):
-    """Each option outside of its range raises an ArgumentError."""
+    """Each option outside its range raises an ArgumentError."""
     with pytest.raises(ArgumentError):
         draw(neuron(), **options)
 
@@ -654,7 +654,7 @@ DRAWS = "print('<svg>' + sys.argv[0].rpartition('/')[2] + '</svg>')"
 @posix
 @pytest.mark.parametrize("failure", ["sys.exit(3)", "pass", "os.abort()", "print('<svg>')"])
 def test_dot_draws_what_graphviz_pure_does_not(two_programs, failure):
-    """It fails, says nothing, crashes, draws a half: `dot` on PATH draws."""
+    """If `graphviz-pure` fails, says nothing, crashes or draws a half, `dot` on PATH draws."""
     two_programs(failure, DRAWS)
     assert render.run("digraph {}", "svg") == b"<svg>dot</svg>\n"
     two_programs(DRAWS, DRAWS)
@@ -663,7 +663,7 @@ def test_dot_draws_what_graphviz_pure_does_not(two_programs, failure):
 
 @posix
 def test_where_both_fail_both_are_named(two_programs):
-    """With what each of them says."""
+    """If both fail, the error quotes each of them."""
     pure, dot = two_programs("sys.exit('no luck')", "sys.exit('none here')")
     with pytest.raises(ProgramError) as caught:
         render.run("digraph {}", "svg")
@@ -674,7 +674,7 @@ def test_where_both_fail_both_are_named(two_programs):
 @posix
 @pytest.mark.parametrize("version", ["graphviz-pure - graphviz-pure version 0.3.0", "graphviz-pure version 0.20.1", ""])
 def test_a_graphviz_pure_of_another_version_comes_last(two_programs, version):
-    """Its pictures are not known, so `dot` is better; without `dot` it is better than nothing."""
+    """An unknown version of `graphviz-pure` comes after `dot`, but without `dot` it is better than nothing."""
     _, dot = two_programs(DRAWS, DRAWS, version)
     assert render.run("digraph {}", "svg") == b"<svg>dot</svg>\n"
     os.unlink(dot)

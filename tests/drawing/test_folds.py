@@ -107,7 +107,7 @@ def test_lists_of_leaves_are_one_box_until_opened():
 
 
 def test_gradients_of_all_nodes_are_in_some_picture_of_the_twenty():
-    """No graph of the twenty fails, and each picture counts all nodes of its graph."""
+    """None of the twenty graphs fails, and each picture counts all nodes of its graph."""
     for make in GRAPHS.values():
         root = make()
         assert draw(root).nodes == len(topological_order(root, everything=True))

@@ -143,7 +143,7 @@ WIDE = {"norm": 1300, "mixture": 1400}  # many operations side by side
 
 @pytest.mark.parametrize("name", GRAPHS)
 def test_pictures_fit_the_column_of_a_page(measured, name):
-    """A picture is at most as wide as a column of 830 px shows with small letters of 9 px, where layout allows it."""
+    """Where the layout allows it, a picture fits a column of 830 px with small letters of at least 9 px."""
     _, found = measured(name)
     assert found["size"][2] - found["size"][0] <= WIDE.get(name, 10.0 * 4 / 3 * 830 / 9), found["size"]
 
@@ -303,7 +303,7 @@ def test_texts_stand_in_the_middle_of_their_cells(measured):
 
 
 def test_a_legend_says_what_the_letters_of_a_closed_form_stand_for():
-    """Each letter beside a derivative that occurs is explained, and none that does not."""
+    """The legend explains each letter of a derivative that occurs, and no other."""
     assert "o = tanh(x)" in draw(GRAPHS["neuron"]()).svg
     assert "t is the target" in draw(GRAPHS["loss"]()).svg
     assert "= tanh(x)" not in draw(GRAPHS["loss"](), legend=False).svg

@@ -1,4 +1,4 @@
-"""Pictures in a browser: text stays in its cell; the page opens scopes, moves, searches, and runs nobody's code."""
+"""Pictures in a browser: text stays in its cell; the page opens scopes, moves, searches, and runs no foreign code."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ report.back = document.querySelector("nav").textContent;
 
 @in_browser
 def test_every_box_opens(tmp_path):
-    """A box that is no scope, such as the squares of all weights, opens as a list with values and gradients."""
+    """A box that is not a scope, such as the squares of all weights, opens as a list with values and gradients."""
     model = am.nn.MLP(2, [16, 6, 1], activation="relu", seed=0)
     loss = am.mean([model([0.1 * i, 1.0]) for i in range(20)]) + 0.5 * am.sum([p * p for p in model.parameters()])
     loss.backward()

@@ -1,4 +1,4 @@
-"""What parts of a program without scopes are called: by the user's words where there are any."""
+"""What parts of a program without scopes are called: the user's words where there are any."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_parts_are_named_after_variables_and_expressions():
 
 
 def test_a_part_opens_by_the_name_it_is_shown_with():
-    """What a box is called is what `focus` and `expand` take."""
+    """`focus` and `expand` take the names of boxes."""
     choose = random.Random(0)
     w = [[Value(choose.gauss(0, 1)) for _ in range(3)] for _ in range(4)]
     outputs = [[sum((v * math.sin(i + j) for j, v in enumerate(row)), Value(0.0)) for row in w] for i in range(9)]

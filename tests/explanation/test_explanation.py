@@ -23,7 +23,7 @@ inf, nan = math.inf, math.nan
 
 
 def explained(compute, *numbers, **options):
-    """The explanation of a computation, recorded with its lines; no gradient is touched."""
+    """The explanation of a computation, recorded with its lines; no gradient changes."""
     leaves = [Value(number, name=name) for number, name in zip(numbers, "xyzuv", strict=False)]
     with am.provenance():
         root = compute(*leaves)
@@ -242,7 +242,7 @@ def test_advice_helps_and_belongs_to_the_trouble():
     ],
 )
 def test_what_usually_helps(compute, number, words):
-    """Where there is no stable form, the remedy of the books, in one sentence."""
+    """Where there is no stable form, the advice is the usual remedy, in one sentence."""
     x = Value(number, name="x")
     (finding,) = explain(compute(x), [x])
     assert (finding.advice is None) if words is None else (words in finding.advice)
@@ -263,7 +263,7 @@ def test_a_kink_on_the_path():
 
 
 def test_a_fact_a_line():
-    """0 * inf: what happened, why the slope, why what arrives; nothing twice, and no jargon."""
+    """For 0 * inf it says what happened, where the slope and the adjoint come from; nothing twice, no jargon."""
     (finding,) = explained(lambda x: am.log(1 + am.exp(x)), 800.0)
     what, slope, arrives = finding.message.splitlines()
     assert what.endswith("whose local slope is inf: 0 * inf is nan.")
@@ -302,13 +302,13 @@ def test_the_path_stops_where_nothing_flows():
 
 
 def test_all_blockers_are_named():
-    """A unit whose ways are blocked at three places."""
+    """All places are named if the paths of a unit are blocked at three of them."""
     (finding,) = explained(lambda x: am.relu(x - 5.0) + am.floor(x) + am.clip(x, 2.0, 3.0), 1.0)
     assert all(text in finding.message for text in ("am.relu(x - 5.0)", "am.floor(x)", "am.clip(x, 2.0, 3.0)"))
 
 
 def test_what_never_reaches():
-    """A leaf outside of the graph; one whose result is used for nothing is outside, too."""
+    """A leaf outside the graph is named as such; one whose result is not used is outside, too."""
     x, y = Value(1.0, name="x"), Value(2.0, name="y")
     unused = y * 3.0
     explanation = explain(x * 2.0, [x, y, unused])
@@ -345,7 +345,7 @@ def test_by_name():
 
 
 def test_a_plain_number_has_no_graph():
-    """The error says how a result comes to be one."""
+    """The error says how a result becomes a Value."""
     x = Value(1.0)
     for call in (
         lambda: explain(3.0),
@@ -498,7 +498,7 @@ def test_where_paths_join():
 
 
 def test_thresholds():
-    """What counts as tiny and as huge is the caller's."""
+    """The caller decides what counts as tiny and as huge."""
     x = Value(1.0)
     assert not explain(x * 1e-3)
     assert explain(x * 1e-3, small=1e-2)
@@ -519,7 +519,7 @@ def test_healthy_says_so():
 
 
 def test_a_model_names_the_call():
-    """Inside of `nn` the place is the user's call."""
+    """Inside `nn` the place is the user's call."""
     model = am.nn.MLP(2, [3, 1], activation=am.relu)
     for layer in model.layers:
         for p in layer.parameters():
@@ -556,7 +556,7 @@ def test_checked_names_the_line_that_calls_a_transform(block):
 
 
 def test_watchers_do_not_matter():
-    """Under checked() and kinks() the explanation is the same, and nobody hears of what it tries."""
+    """Under checked() and kinks() the explanation is the same, and its trials go unnoticed."""
     x = Value(0.0, name="x")
     y = am.relu(x) + am.sqrt(x * x)
     before = str(explain(y))
@@ -631,13 +631,13 @@ def test_the_infinity_of_a_sum_is_traced_to_its_source():
 
 
 def test_digits_that_matter_are_shown():
-    """1.00000005 is outside of the domain of acos, and 1 is not."""
+    """1.00000005 is outside the domain of acos, and 1 is not."""
     (finding,) = explained(lambda x: am.acos(x / 1.9999999), 2.0)
     assert "acos(1.00000005" in finding.message
 
 
 def test_a_node_inside_of_a_composition_has_a_path_too():
-    """It ends inside of the call, so the call is no single link: its primitives are shown."""
+    """A path that ends inside a call shows its primitives, because the call is not a single link."""
     x = am.Value(12.0, name="x")
     y = am.tanh(x) * 1e-9
     inner = [node for node in am.debug.trace(y).journal.order if node.op is not None and node is not y]
@@ -663,7 +663,7 @@ def test_leaves_are_called_by_their_variables(tmp_path):
 
 
 def test_ten_equal_factors_are_ten_causes():
-    """None of them is blamed: small is only what they are together."""
+    """No single factor is blamed if only their product is small."""
     (finding,) = explained(lambda x: chain(x, 10, am.sigmoid), 0.5)
     assert (finding.kind, finding.cause) == ("vanishing", "product of many factors")
     assert "It is a product of 10 factors; 10 of about 0.23 each make it small." in finding.message
@@ -700,7 +700,7 @@ def test_equal_factors_are_listed_once():
     ],
 )
 def test_one_factor_is_the_cause_where_it_outweighs_the_others(function, cause):
-    """In logarithms."""
+    """The sizes of factors are compared in logarithms."""
     (finding,) = explained(function, 0.5)
     assert finding.cause == cause
 

@@ -84,7 +84,7 @@ def matching(root):
     ],
 )
 def test_spellings(compute, written):
-    """All ways to write a form, and forms that look like one."""
+    """All spellings of a form match; forms that only look like one do not."""
     found = matching(compute(Value(0.5)))
     assert written in found if written else not found
 
@@ -99,7 +99,7 @@ def test_softmax_needs_its_own_numerator():
 
 
 def test_long_and_shared_sums():
-    """A sum of very many terms and one of 2**60 paths are looked at, and given up, in time."""
+    """The search gives up in time on a sum of very many terms, and on one of 2**60 paths."""
     x = Value(1.0)
     y = z = x
     for _ in range(effort(20_000, 100_000)):

@@ -87,7 +87,7 @@ def test_cross_entropy_gradient_is_the_closed_form(zs, kind, data):
 
 
 def test_the_right_class_keeps_its_digits():
-    """Where a is nearly 1, a - t is a rounding error as a formula; what falls out is right to the last digits."""
+    """Where a is nearly 1, a - t is a rounding error as a formula; the gradient is right to the last digits."""
     z = [Value(40.0), Value(0.0)]
     am.cross_entropy(z, 0).backward()
     assert z[0].grad == pytest.approx(-math.exp(-40.0), rel=1e-15)
@@ -309,7 +309,7 @@ def test_losses():
 
 
 def test_a_value_among_the_operands_gives_a_value():
-    """Also where the result does not depend on it: the next backward() must not fail for some data only."""
+    """The result is a Value even where it does not depend on one: backward() must not fail for some data only."""
     v = Value(2.0)
     for result in (
         am.nll([v, 1.0], 1), am.nll([1.0, v], [0, 0]), am.cross_entropy([1.0, v], [0, 0]), am.elu(3.0, v),

@@ -97,7 +97,7 @@ def test_a_branch_shares_what_both_arms_compute(name, dear, count):
 
 
 def test_the_bits_of_tanh():
-    """On numbers the short form computes what the two arms were written as before."""
+    """On numbers the short form gives what the two separate arms gave before."""
     expm1 = TABLE["expm1"].function
     for k in range(-2000, 2001):
         x = k / 37.0

@@ -1,4 +1,4 @@
-"""Code written for micrograd: identity, attributes, operations of one's own, and everything that looks at graphs."""
+"""Code written for micrograd: identity, attributes, custom operations, and everything that looks at graphs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def walked(root):
 
 
 def own(function, slopes, name, *operands, calls=None):
-    """An operation of one's own: its number, and for each operand the slope that its `_backward` uses."""
+    """A custom operation: its number, and for each operand the slope that its `_backward` uses."""
     numbers = [x.data for x in operands]
     out = Value(function(*numbers), operands, name)
 
@@ -88,7 +88,7 @@ def test_lists_of_nodes_find_nodes_by_identity():
 
 
 def test_every_node_is_true():
-    """A node with the number 0 is not taken for nothing, also as the condition of `where` it is a number."""
+    """A node with the number 0 counts as true; as the condition of `where` it is a number."""
     zero = Value(0.0)
     assert zero
     assert list(filter(None, [zero])) == [zero]
@@ -108,7 +108,7 @@ def test_nodes_take_any_attribute_and_weak_references():
 
 
 def test_labels():
-    """`label` is the name, "" where there is none; what is no text is kept too."""
+    """`label` is the name, "" by default; anything but text is kept too."""
     v, unnamed = Value(2.0, label="a"), Value(1.0)
     assert (v.label, v.name, unnamed.label, unnamed.name) == ("a", "a", "", None)
     product = v * unnamed
@@ -247,7 +247,7 @@ def test_arrays_of_objects():
 
 
 def test_gradients_restart_on_computed_nodes_and_add_up_on_leaves():
-    """A second `backward()` doubles the leaves alone: in micrograd it would hand on what was there before too."""
+    """A second `backward()` doubles the leaves alone; micrograd would also hand on the earlier gradients again."""
     x = Value(3.0)
     h = x * x
     y = h * 2
@@ -421,7 +421,7 @@ def test_an_error_in_an_own_operation_leaves_gradients_as_they_were():
 
 
 def test_operands_that_were_not_named_are_an_error():
-    """A `_backward` that adds to a node which is no child would come too early or too late for it."""
+    """A `_backward` that adds to a node that is not a child would come too early or too late for it."""
     x, w = Value(3.0, label="x"), Value(2.0, label="w")
     out = Value(x.data * w.data, (x,), "half told")
 
@@ -437,7 +437,7 @@ def test_operands_that_were_not_named_are_an_error():
 
 @pytest.mark.parametrize("children", [3.0, (3.0,), "ab", [None]])
 def test_children_are_nodes(children):
-    """Anything else is an error at once; micrograd notices in `backward()`."""
+    """Anything else is an error immediately; micrograd notices only in `backward()`."""
     with pytest.raises(am.OperandError, match="operands of a Value are Values"):
         Value(2.0, children, "op")
     with pytest.raises(am.OperandError, match="_backward must be a function"):
@@ -701,7 +701,7 @@ def test_a_training_loop_that_keeps_its_state_on_parameters():
 
 
 def test_the_plain_value_knows_labels():
-    """`label` is another word for `name`; two names are an error, and so is one that is no text."""
+    """`label` is another word for `name`; two names are an error, and so is one that is not text."""
     v = am.Value(2.0, label="a")
     assert (v.name, v.label) == ("a", "a")
     v.label = "b"
@@ -724,7 +724,7 @@ def test_the_plain_value_knows_labels():
     ],
 )  # fmt: skip
 def test_the_plain_value_says_where_the_other_is(text):
-    """What only micrograd's Value does is an error that names the module to import."""
+    """Using a feature of micrograd's Value alone is an error that names the module to import."""
     v = am.Value(1.0)
     with pytest.raises((TypeError, AttributeError), match=r"autograd_mini\.micrograd"):
         eval(text, {"V": am.Value, "v": v})

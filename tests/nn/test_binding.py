@@ -316,7 +316,7 @@ def test_what_holds_a_parameter_aside_is_an_error():
 
 
 def test_inside_of_no_grad():
-    """A constant, as every result there; `grad` works as ever."""
+    """Inside `no_grad` the result is a constant, as every result there; `grad` works as ever."""
     model = mlp()
     with am.no_grad():
         output = nn.functional_call(model, model.state_dict(), X)
@@ -386,7 +386,7 @@ def test_modules_that_are_hard_to_copy():
     ],
 )
 def test_wrong_params(params, error, message):
-    """What does not fit the model is an error that says what there is."""
+    """Parameters that do not fit the model are an error that says what the model has."""
     with pytest.raises(error, match=message):
         nn.functional_call(mlp(), params, X)
 

@@ -129,7 +129,7 @@ def test_state_survives_json():
 
 
 def test_custom_modules():
-    """A class of one's own finds its parameters in attributes, lists and other modules; or overrides parameters()."""
+    """A user's class finds its parameters in attributes, lists and other modules; or overrides parameters()."""
 
     class Pair(nn.Module):
         def __init__(self):
@@ -152,7 +152,7 @@ def test_custom_modules():
 
 
 def test_shared_nested_and_computed():
-    """Shared parameters train once; dicts and cycles are looked into; results kept in attributes are no parameters."""
+    """Shared parameters train once; dicts and cycles are searched; results kept in attributes are not parameters."""
 
     class Tied(nn.Module):
         def __init__(self):
@@ -279,7 +279,7 @@ def test_initialisations(init, deviation, bound):
 
 
 def test_numpy_integers_are_seeds_and_sizes():
-    """NumPy's integers and 0-d arrays of them give what Python's give."""
+    """NumPy's integers and 0-d arrays of them work as Python's do."""
     expected = nn.MLP(2, [3, 1], seed=1).state_dict()
     for integer in (np.int64, np.uint8, np.array):
         model = nn.MLP(integer(2), np.array([3, 1]), seed=integer(1))
@@ -477,7 +477,7 @@ HIDING = {
 
 @pytest.mark.parametrize("hide", HIDING.values(), ids=HIDING)
 def test_hidden_leaves_are_an_error(hide):
-    """What is not looked into and has a leaf behind it is named, with what to do; so also in a module inside."""
+    """An attribute that is not searched and has a leaf behind it is named, with advice, also in an inner module."""
     value = leaf()
     for owner, name in ((nn.Module(), "w"), (module_with(part=[nn.Module()]), "part.0.w")):
         inner = owner.part[0] if "." in name else owner
@@ -633,7 +633,7 @@ def test_overriding_parameters_answers_the_alarm():
     ],
 )  # fmt: skip
 def test_broken_states_change_nothing(bad):
-    """Whatever is no state of numbers is refused with what to do, and the parameters are as before."""
+    """Anything but a state of numbers is refused with advice, and the parameters are as before."""
     neuron = nn.Neuron(1, seed=0)
     before = neuron.state_dict()
     with pytest.raises(am.AutogradError, match="do:"):
@@ -643,7 +643,7 @@ def test_broken_states_change_nothing(bad):
 
 @given(st.lists(st.floats(), min_size=3, max_size=3))
 def test_every_state_comes_back(numbers):
-    """nan, infinities, -0.0, subnormals: what a run can make of parameters goes through JSON and a file."""
+    """Everything that parameters can become goes through JSON and a file: nan, infinities, -0.0, subnormals."""
     model, other = nn.Neuron(2, seed=0), nn.Neuron(2, seed=1)
     for p, number in zip(model.parameters(), numbers, strict=True):
         p.data = number
@@ -713,7 +713,7 @@ def test_save_and_load(tmp_path):
 
 
 def test_broken_files_change_nothing(tmp_path):
-    """A file that is cut, edited, empty or another one's is named with its line, and nothing has changed."""
+    """A file that is cut, edited, empty or from another model is named with its line, and nothing has changed."""
     path = tmp_path / "model.json"
     nn.save(path, *trained(0, 3))
     text = path.read_text("utf-8")

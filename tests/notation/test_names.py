@@ -176,7 +176,7 @@ def test_long_expressions_lose_their_middle():
 
 
 def test_variables_of_loops_give_way_to_elements():
-    """In functions too, where the loop is compiled; and a model's parts come before those of an optimiser."""
+    """In functions too, where the loop is compiled; a model's parts come before those of an optimiser."""
     model = nn.MLP(1, [2, 1], seed=0)
     descent = optim.SGD(model.parameters(), lr=0.1)
     inputs = [Value(1.0), Value(2.0)]
@@ -295,7 +295,7 @@ def test_the_picture_of_a_program_knows_the_variables_of_its_functions(tmp_path)
 
 
 def test_an_expression_of_several_lines_is_read_without_comments(tmp_path):
-    """Nor line breaks: it is named and understood as if it stood on one line."""
+    """It is named and understood as if it stood on one line, without comments."""
     file = tmp_path / "lines.py"
     file.write_text(
         "import autograd_mini as am\na, b = am.Value(2.0), am.Value(3.0)\nwith am.provenance():\n"

@@ -87,7 +87,7 @@ def test_under_provenance_every_window_shows_the_sweep():
 
 
 def test_where_nothing_was_noted_what_was_written_is_marked():
-    """A product remembers its operands; of a sum it is known that something was written, not what it was."""
+    """A product remembers its operands; a sum only shows that something was written, not which number it was."""
     variables = train("0.0")
     root, w, b = (variables[name] for name in ("loss", "w", "b"))
     found = Snapshot(ordered(root))

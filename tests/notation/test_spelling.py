@@ -68,7 +68,7 @@ def test_an_operation_written_out():
 
 
 def test_a_row_of_a_user():
-    """A symbol that is a word is a function; another one is a sign."""
+    """A symbol that is a word is a function; any other is a sign."""
     for symbol, text in (("σ", "σ(x)"), ("√", "√x")):
         mine = am.primitive("mine", lambda x: x * x, lambda y, x: (2.0 * x,), symbol=symbol)
         del TABLE["mine"]

@@ -143,7 +143,7 @@ def test_steps_do_not_depend_on_the_size_of_gradients(name, size):
 @each
 @pytest.mark.parametrize("gradient", [math.nan, math.inf, -math.inf])
 def test_nonfinite_gradients(name, options, gradient):
-    """After a gradient that is nan or infinite a parameter is what PyTorch makes of it."""
+    """After a gradient that is nan or infinite, a parameter has the number that PyTorch gives it."""
     import torch
 
     p, q = Value(1.0), torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
@@ -309,7 +309,7 @@ def test_clipping_in_pytorch(numbers):
 
 
 def test_clipping_leaves_alone_what_has_no_gradient():
-    """A parameter without a gradient goes on having none; a shared one counts once; math.inf only measures."""
+    """A parameter without a gradient still has none afterwards; a shared one counts once; math.inf only measures."""
     x, y = Value(1.0), Value(1.0)
     x.grad = 5.0
     assert optim.clip_grad_norm([x, y, x], math.inf) == 5.0
@@ -411,6 +411,6 @@ def test_schedules_refuse_what_is_not_a_rate():
     ],
 )
 def test_bad_settings(call, error):
-    """Settings out of range and parameters that are none are refused at once."""
+    """Settings out of range, and anything but parameters, are refused immediately."""
     with pytest.raises(error, match="do:"):
         call()

@@ -52,7 +52,7 @@ def test_text_is_utf_8_with_its_own_line_ends(tmp_path):
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are a thing of POSIX")
 def test_a_pipe_is_written_not_replaced(tmp_path):
-    """What is no ordinary file is not replaced by one."""
+    """A device or pipe is not replaced by an ordinary file."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     found = []
@@ -73,7 +73,7 @@ def test_errors_name_the_file(tmp_path):
 
 @pytest.mark.parametrize("module", sorted(Path(am.__file__).parent.rglob("*.py")), ids=lambda path: path.stem)
 def test_no_text_is_read_in_the_encoding_of_the_locale(module):
-    """Whoever opens a file as text says how it is encoded."""
+    """Every text file is opened with an encoding."""
     for call in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
         if isinstance(call, ast.Call):
             name = ast.unparse(call.func)

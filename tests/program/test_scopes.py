@@ -37,7 +37,7 @@ def test_scopes_nest_and_end():
 
 
 def test_a_scope_may_be_entered_again():
-    """One scope object inside of itself, and after itself: nothing of it stays behind."""
+    """One scope object inside itself, and after itself: nothing of it stays behind."""
     part = am.scope("part")
     with part:
         with part:

@@ -37,7 +37,7 @@ def holder(*blocks):
 
 
 def held(*blocks):
-    """Such a generator, which has entered them."""
+    """A generator that has entered these blocks."""
     generator = holder(*blocks)
     next(generator)
     return generator
@@ -77,7 +77,7 @@ async def _close(generator):
 
 @pytest.fixture(params=END)
 def end(request):
-    """A way in which a generator ends."""
+    """One way in which a generator ends."""
     return END[request.param]
 
 
@@ -111,7 +111,7 @@ def test_a_generator_that_ends_inside_a_block_leaves_it_on(end):
 
 
 def test_a_watcher_that_ends_is_off_where_it_was_entered(end):
-    """Ended inside of a scope, in whatever way: the context that entered it is not watched any more."""
+    """Ended inside a scope, in whatever way: the context that entered it is no longer watched."""
     generator = held(am.checked(), am.kinks(), am.provenance())
     with am.scope("mine"):
         assert is_checked()

@@ -39,7 +39,7 @@ TARGETS = sympy.symbols("t1:4")  # of no known sign: the names count
     ],
 )
 def test_the_plain_claim_needs_targets_that_sum_to_one(assume):
-    """a - t is refuted for any targets, and proved for those of which a user assumes that they sum to 1."""
+    """a - t is refuted for arbitrary targets, and proved for targets that are assumed to sum to 1."""
     without = cross_entropy_with(None)
     assert without.verdict is Verdict.REFUTED
     assert sum(without.counterexample[t] for t in ts(3)) != 1.0
@@ -128,7 +128,7 @@ def test_equations(f, claim, assume, verdict):
     ],
 )
 def test_assumptions_that_contradict_each_other_prove_nothing(assume):
-    """Everything would be true of no input: it is an error, whatever is claimed."""
+    """Assumptions that no input satisfies would prove everything: they are an error, whatever the claim."""
     for claim in (lambda x, y: (y, x), lambda x, y: (7, 7)):
         with pytest.raises(am.ArgumentError, match=r"(?s)No input was found for which .*contradict each other"):
             prove(lambda x, y: x * y, claim, assume=assume)
@@ -154,7 +154,7 @@ def test_assumptions_that_contradict_each_other_prove_nothing(assume):
     ],
 )
 def test_slips_in_assumptions(assume, kind, message):
-    """Each says what to write; nothing is taken for an assumption that is none."""
+    """Each error says what to write; nothing else passes for an assumption."""
     with pytest.raises(kind, match=message):
         prove(lambda x, y: x * y, lambda x, y: (y, x), assume=assume)
 

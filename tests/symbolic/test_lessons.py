@@ -115,14 +115,14 @@ def test_the_page_adds_up(name, x):
 
 
 def test_no_line_of_an_input_is_cut():
-    """The last lines say what falls out, however long it is."""
+    """The last lines show the result, however long it is."""
     page, _ = lesson("binary-cross-entropy")
     last = page.split("\n3. ")[0].split("  ∂L/∂x  = ")[1]
     assert " = d·e2/(e2 + 1)" in " ".join(last.split())
 
 
 def test_sentences_for_beginners():
-    """On the table, the subtraction, the branches, the target, where there are such."""
+    """The remarks are about the table, the subtraction, the branches and the target, where they occur."""
     page, _ = lesson("softmax-cross-entropy")
     assert "a row of the table: an operation whose derivative is known" in page
     assert "t is the target" in page

@@ -141,7 +141,7 @@ SMOOTH = [row for row in TABLE.values() if row.ulp and row.rule.__code__.co_argc
 
 @pytest.mark.parametrize("row", SMOOTH, ids=lambda row: row.name)
 def test_formula_of_every_smooth_row(row):
-    """What falls out equals SymPy's derivative of the value, at points inside of the domain."""
+    """The gradient equals SymPy's derivative of the value, at points inside the domain."""
     operands = [u, v][: row.rule.__code__.co_argcount - 1]
     found = formula(lambda *xs: evaluate(row, xs), operands)
     slopes = found.gradient if len(operands) > 1 else [found.gradient]
@@ -213,7 +213,7 @@ def test_structure_of_a_formula():
 
 
 def test_numbers_are_exact():
-    """0.1 is a tenth, and log(2) is no decimal fraction."""
+    """0.1 is exactly a tenth, and log(2) stays a logarithm."""
     assert formula(lambda x: 0.1 * x + x / 3.0).gradient == sympy.Rational(13, 30)
     assert formula(lambda x: am.exp2(x)).gradient.subs(sympy.Symbol("x", real=True), 0) == sympy.log(2)
 
@@ -227,13 +227,13 @@ def test_numbers_are_exact():
     ],
 )  # fmt: skip
 def test_bad_names(names, message):
-    """Each says what is wrong with it."""
+    """Each error says what is wrong with the names."""
     with pytest.raises(am.ArgumentError, match=message):
         formula(lambda *xs: xs[0], names)
 
 
 def test_bad_functions():
-    """Results that are no numbers; branches; positions; parameters without names."""
+    """Results that are not numbers, branches, wrong positions and parameters without names are errors."""
     with pytest.raises(am.OperandError, match="returned None"):
         formula(lambda x: None)
     with pytest.raises(am.OperandError, match="returned Value"):
@@ -437,7 +437,7 @@ PROVED = {
 
 @pytest.mark.parametrize("case", PROVED)
 def test_proofs(case):
-    """What falls out equals the closed form of the textbook, for all inputs."""
+    """The gradient equals the closed form of the textbook, for all inputs."""
     proof = prove(*PROVED[case])
     assert proof.verdict is Verdict.PROVED, proof
     assert proof
@@ -541,7 +541,7 @@ def test_a_difference_that_floats_do_not_show():
 
 
 def test_numbers_that_no_input_may_be():
-    """Where f refuses the numbers, as a loss does negative probabilities, nothing is refuted."""
+    """Where f refuses the numbers, as a loss refuses negative probabilities, nothing is refuted."""
 
     def claim(z, t):
         return [a * sum(map(abs, t)) - x for a, x in zip(probabilities(z), t, strict=True)]
@@ -592,7 +592,7 @@ def test_outside_of_the_domain():
 
 
 def test_too_many_branches(monkeypatch):
-    """A proof that would take too long is given up, and what was compared is said."""
+    """A proof that would take too long is given up, and the verdict says what was compared."""
     monkeypatch.setattr("autograd_mini.symbolic.normal._MOST_ARMS", 3)
     proof = prove(am.softsign, lambda x: 1 / (1 + abs(x)) ** 2)
     assert proof.verdict is Verdict.UNDECIDED
@@ -700,7 +700,7 @@ def test_numbers_as_people_write_them():
 
 
 def test_a_point_without_a_derivative_refutes_nothing():
-    """exp(log(x)) has none at 0, whatever SymPy makes of it."""
+    """exp(log(x)) has no derivative at 0, however SymPy simplifies it."""
     proof = prove(lambda x: am.exp(am.log(x)), lambda x: am.where(x > 0.0, 1.0, 5.0))
     assert proof.counterexample is None or proof.counterexample["x"] != 0.0
 
@@ -715,7 +715,7 @@ def test_a_point_without_a_derivative_refutes_nothing():
     ],
 )
 def test_a_float_beside_a_number_is_another_number(f, claim):
-    """A claim that is off in the last digit is not proved, and what was compared is said."""
+    """A claim that is off in the last digit is not proved, and the verdict says what was compared."""
     proof = prove(f, claim)
     assert proof.verdict is not Verdict.PROVED
     assert "by more than 1e-07" in str(proof)
@@ -757,5 +757,5 @@ def test_edges_that_are_not_rational_or_not_real(f, claim, verdict):
     ],
 )
 def test_no_counterexample_where_f_is_not_defined(f, claim):
-    """SymPy simplifies a / a to 1; at 0 it is nan all the same, and nothing can be wrong there."""
+    """SymPy simplifies a / a to 1; at 0 it is still nan, and no claim can be wrong there."""
     assert prove(f, claim).verdict is not Verdict.REFUTED

@@ -1,4 +1,4 @@
-"""Second derivatives from the recorded floats are those that come of differentiating the gradient's graph."""
+"""Second derivatives from the recorded floats equal those from differentiating the gradient's graph."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ROWS = [row for name, row in TABLE.items() if name in am.__all__ or row.symbol !
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_every_row_at_special_numbers(row):
-    """Hessian, product with a vector and the graph of the gradient agree at kinks, poles and outside of domains."""
+    """Hessian, product with a vector and the graph of the gradient agree at kinks, poles and outside domains."""
     generator = random.Random(row.name)
     n = arity(row)
 
@@ -123,7 +123,7 @@ def test_f_runs_once():
 
 
 def test_a_leaf_written_in_between_is_noticed():
-    """Second partials come from the numbers of the operands, so they have to be those that were recorded."""
+    """Second partials come from the numbers of the operands, so these must be the recorded ones."""
     w = []
 
     def f(x):

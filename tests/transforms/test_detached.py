@@ -25,7 +25,7 @@ def is_constant(v):
 
 @pytest.mark.parametrize("name", sorted(TABLE))
 def test_every_operation_gives_the_same_number_as_a_constant(name):
-    """All rows of the table: the value of outside, no edge, and the operands are let go."""
+    """For all rows of the table: the same value as outside, no edge, and the operands are released."""
     row = TABLE[name]
     number = 1.5 if name == "acosh" else 0.5
     count = len(inspect.signature(row.rule).parameters) - 1
@@ -42,7 +42,7 @@ def test_every_operation_gives_the_same_number_as_a_constant(name):
 
 
 class Box:
-    """Equal to the very same number only."""
+    """Equal only to a box of the very same number."""
 
     def __init__(self, number):
         self.number = number
@@ -54,7 +54,7 @@ class Box:
 
 
 def test_composed_functions_and_models():
-    """What is composed from operations, lists and models: values of outside, constants all."""
+    """Compositions, lists and models give the same values as outside, all of them constants."""
     model = am.nn.MLP(2, [4, 3], activation="relu", seed=1)
     outside = model([0.5, -1.0])
     loss = am.cross_entropy(outside, 1)
@@ -213,7 +213,7 @@ def test_sums_in_forward_mode():
 
 
 def test_only_functions_are_decorated():
-    """A number is refused, instead of being called later."""
+    """A number is refused immediately, instead of being called later."""
     with pytest.raises(am.OperandError, match=r"decorates a function, not 3\.0"):
         am.no_grad(3.0)
 

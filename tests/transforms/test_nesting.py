@@ -304,7 +304,7 @@ def test_a_living_dual_number_cannot_be_pickled():
 
 
 def test_forward_mode_has_nothing_to_go_back_through():
-    """A function that calls backward() itself works in reverse mode; in forward mode it is told so."""
+    """A function that calls backward() itself works in reverse mode; in forward mode it raises an error."""
 
     def f(x):
         y = x * x
@@ -317,7 +317,7 @@ def test_forward_mode_has_nothing_to_go_back_through():
 
 
 def test_a_jvp_that_fails_leaves_constants():
-    """What was kept before an error is its primal too."""
+    """A number kept before an error becomes its primal too."""
     box = []
 
     def f(x):

@@ -1,4 +1,4 @@
-"""Few sweeps for sparse matrices: the groups are right, and the matrices are those of one sweep a row."""
+"""Few sweeps for sparse matrices: the groups are right, and the matrices equal those of one sweep per row."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def dense(x):
 
 @pytest.mark.parametrize(("f", "most"), [(chain, 3), (arrow, 2), (separable, 1), (dense, 30)])
 def test_hessians_cost_few_products(f, most):
-    """A chain, an arrow, separate variables, everything with everything: a sweep, and so many products with vectors."""
+    """A chain, an arrow, separate variables, a full matrix: one sweep, and the stated number of vector products."""
     x = [0.1 + 0.01 * i for i in range(30)]
     gradient = am.grad(f)
     expected = [am.grad(lambda y, i=i: gradient(y)[i])(x) for i in range(30)]
@@ -104,7 +104,7 @@ def test_the_hessian_of_a_long_chain():
     ],
 )
 def test_jacobians_cost_few_sweeps(f, most):
-    """Backwards or forwards, whichever needs fewer; equal to one gradient a row."""
+    """Backwards or forwards, whichever needs fewer sweeps; the result equals one gradient per row."""
     x = [0.3 + 0.1 * i for i in range(12)]
     count = len(f(x))
     expected = [am.grad(lambda y, i=i: f(y)[i])(x) for i in range(count)]
@@ -116,7 +116,7 @@ def test_jacobians_cost_few_sweeps(f, most):
 
 @given(st.integers(0, 10_000))
 def test_random_sparse_functions(seed):
-    """Random sums of products of a few variables: Jacobian and Hessian are those of one gradient a row."""
+    """Random sums of products of a few variables: Jacobian and Hessian equal those of one gradient per row."""
     generator = random.Random(seed)
     n, m = generator.randint(1, 6), generator.randint(1, 6)
     terms = [

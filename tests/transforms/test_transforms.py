@@ -1,4 +1,4 @@
-"""`grad` and its kin: arguments, orders, nesting, what else is in the graph, errors."""
+"""`grad` and its relatives: arguments, orders, nesting, what else is in the graph, errors."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_other_values_stay_connected():
 
 
 def test_an_answer_is_not_a_variable():
-    """What a finished derivative leaves behind is a constant to others: no stray leaves in later graphs."""
+    """Numbers of a finished derivative are constants to others: no stray leaves in later graphs."""
     w = Value(2.0)
     inner = []
 
@@ -152,7 +152,7 @@ def test_errors_leave_no_trace():
     ],
 )
 def test_bad_input(call, error, message):
-    """The error says what came instead of a number."""
+    """The error says what the function returned instead of a number."""
     with pytest.raises(error, match=message):
         call()
 
@@ -204,7 +204,7 @@ def truth(formula, *by):
 
 
 def test_jacobian_by_each_argument():
-    """A row an output, in the structure of the argument; argnums as for grad."""
+    """One row per output, in the structure of the argument; argnums as for grad."""
     for i, row in enumerate(jacobian(mixed)(*POINT)):
         assert row == pytest.approx([truth(FORMULAS[i], X0), truth(FORMULAS[i], X1)], rel=1e-14)
     for i, row in enumerate(jacobian(mixed, argnums=1)(*POINT)):
@@ -497,7 +497,7 @@ def test_a_primitive_by_decorator_has_all_rights():
     ],
 )
 def test_bad_input_to_the_others(call, error, message):
-    """The error says what came, where in the structure, and what to call instead."""
+    """The error says what the function returned, where in the structure, and what to call instead."""
     with pytest.raises(error, match=message):
         call()
 

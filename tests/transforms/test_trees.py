@@ -1,4 +1,4 @@
-"""Structures: taken apart and put together they are what they were; mismatches name the path."""
+"""Structures: taken apart and put together they are unchanged; mismatches name the path."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_mismatches_name_the_path(tree, other, message):
 
 
 def test_wrong_leaves_name_the_path():
-    """What is not a number is named with its place."""
+    """Anything but a number is named with its place."""
     with pytest.raises(am.OperandError, match=r"grad\(\) by params\['layer1'\]\[3\].*str"):
         am.grad(lambda params: 0.0)({"layer1": [1.0, 2.0, 3.0, "4"]})
     with pytest.raises(am.OperandError, match=r"jvp\(\) by x\[1\].*complex"):

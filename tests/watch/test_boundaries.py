@@ -61,7 +61,7 @@ def test_rows_report_at_their_kink_and_not_beside_it(name):
 
 
 def test_several_operands_have_a_slope_each():
-    """The text says whose the numbers are."""
+    """The text says to which operand the numbers belong."""
     with am.kinks() as report:
         am.maximum(Value(2.0), Value(2.0))
         abs(Value(0.0))
@@ -103,7 +103,7 @@ def test_constants_do_not_move():
     ],
 )
 def test_activations(activation, slopes):
-    """A switch between halves of different slopes is a kink; one between analytically equal forms is none."""
+    """A switch between halves of different slopes is a kink; one between analytically equal forms is not."""
     for zero in (0.0, -0.0):
         x = Value(zero)
         with am.kinks() as report:
@@ -237,7 +237,7 @@ def test_threads_watch_for_themselves():
 
 
 def test_the_graph_is_the_same():
-    """Values and gradients do not change by being watched."""
+    """Watching does not change values and gradients."""
 
     def run():
         x = Value(0.0)
@@ -252,7 +252,7 @@ def test_the_graph_is_the_same():
 
 
 def test_one_place_is_listed_once():
-    """Whatever the interpreter makes of the instruction while it runs again and again."""
+    """One entry per place, however the interpreter specialises the instruction while it runs again and again."""
     with am.kinks() as report:
         for _ in range(100):
             abs(Value(0.0))

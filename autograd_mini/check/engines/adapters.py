@@ -126,7 +126,7 @@ def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 
 @contextlib.contextmanager
 def _borne(seconds: float) -> Iterator[None]:
-    """Bear an engine that prints, warns, or takes for ever."""
+    """Tolerate an engine that prints, warns, or never ends."""
     with (
         open(os.devnull, "w", encoding="utf-8") as nowhere,
         warnings.catch_warnings(),
@@ -156,7 +156,7 @@ def _time_limit(seconds: float) -> Iterator[None]:
     try:
         yield
     finally:
-        # Python 3.11 never forgets an interruption that is taken back, and then hangs under any tracer: let it come.
+        # Python 3.11 cannot cancel an interruption cleanly: it then hangs under any tracer, so wait for it to come.
         with contextlib.suppress(TimeoutReached):
             timer.cancel()
             with lock:

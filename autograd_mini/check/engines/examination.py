@@ -1,4 +1,4 @@
-"""`check_engine`: is a `Value` class of your own right, and if not, which mistake is in it.
+"""`check_engine`: is a `Value` class of your own right, and if not, which mistake does it make?
 
 It computes operations alone, graphs in which order and sums matter, random ones, a deep and a wide one; what fails is
 made smaller. Not here: a time limit that nothing escapes (`child`). Read next: `check.pytorch`.
@@ -30,8 +30,8 @@ _AGAIN = (  # graphs with two calls of backward(): of the same root, or of roots
     ("add 0 1", (2, 2)), ("add 0 1; add 2 1", (3, 3)), ("mul 0 1; add 2 0", (3, 3)),
     ("mul 0 1; add 2 0; mul 2 1", (3, 4)), ("mul 0 1; add 0 1", (2, 3)), ("mul 0 1; add 2 0; mul 3 1", (3, 4)),
 )  # fmt: skip
-_ORDER = ("add", "mul", "pow", "neg", "sub", "div", *METHODS)  # what others are made of comes first
-_PARTS = {"neg": ("mul",), "sub": ("add", "mul", "neg"), "div": ("mul", "pow")}  # that many make operations of
+_ORDER = ("add", "mul", "pow", "neg", "sub", "div", *METHODS)  # those that others are made of come first
+_PARTS = {"neg": ("mul",), "sub": ("add", "mul", "neg"), "div": ("mul", "pow")}  # which many engines build from these
 _POINTS = (3.0, 2.0), (0.5, 1.7), (-1.5, 0.8), (0.8, 0.4), (-0.3, 2.5)
 _SPECIAL = (  # pairs of numbers where a rule with a case of its own goes wrong: zeros, ones, ties, large and tiny ones
     (0.0, 2.0), (2.0, 0.0), (-0.0, 3.0), (3.0, -0.0), (0.0, 0.0), (1.0, -1.0), (-1.0, 1.0), (3.0, 3.0), (-2.0, -2.0),
@@ -252,7 +252,7 @@ class Examination:
         if any(trial.is_wrong for trial in trials):
             self.wrong[op] = sorted([t for t in trials if t.error is None], key=lambda trial: not trial.is_wrong)
         if any(trial.has_other_slope for trial in trials):
-            self._remark("convention", "At 0, relu has another slope than in this package: any from 0 to 1 will do.")
+            self._remark("convention", "At 0, relu has a different slope from this package's: any from 0 to 1 will do.")
 
     def _twice(self) -> Iterator[Trial]:
         """Yield operations on their own results: a wrong seed counts once there, a wrong factor of each twice."""
@@ -276,8 +276,8 @@ class Examination:
         self._show(bad[0], [wrong_at(op, bad[0]) if op in self.special else wrong_rule(op, bad)])
 
     def _waits_for(self, what: str, op: str) -> None:
-        self._remark("made-of-others", f"{op} goes wrong as well, and many make it of other operations.",
-                     f"Mend {what} first, then check again.")  # fmt: skip
+        self._remark("made-of-others", f"{op} goes wrong as well; many engines build it from other operations.",
+                     f"Fix {what} first, then check again.")  # fmt: skip
 
     # -- order, sums, beginnings ---------------------------------------------------------------------------------------
 
@@ -293,7 +293,7 @@ class Examination:
         cases += [Graph((2.0, 3.0), (f, step)) for f in self.forms for step in arriving if step.op in self.known]
         trials = [*map(self._judged, cases)]
         named: tuple[Named, ...] = ()
-        for calls in (1, 2):  # what goes wrong in one call of backward() needs no second one to show it
+        for calls in (1, 2):  # one call of backward() suffices to show what goes wrong in one
             part = [trial for trial in trials if trial.error is None and len(trial.graph.roots) <= calls]
             bad = [trial for trial in part if len(trial.graph.roots) == calls and trial.is_wrong]
             if not bad:
@@ -326,7 +326,7 @@ class Examination:
 
 
 def _is_plain(given: Graph) -> bool:
-    """Whether no operation is one that engines make of others: the engine then has the same nodes as the graph."""
+    """Whether no operation is one that engines build from others: the engine then has the same nodes as the graph."""
     return not _PARTS.keys() & {step.op for step in given.steps}
 
 

@@ -1,4 +1,4 @@
-"""Small computations to try an engine with: as data, as a graph of this package, as a program to read; made smaller.
+"""Small computations to try an engine on: as data, as a graph of this package, as a program to read; made smaller.
 
 A `Graph` holds no node, so that any engine can build it. Not here: right and wrong gradients (`sweeps`).
 Read next: `check.engines.trials`.
@@ -37,7 +37,7 @@ Operand = int | float  # the place of an earlier node, or a constant
 
 
 def looked_up(operands: Iterable[Operand], nodes: Sequence[Any]) -> list[Any]:
-    """Return the operands, with what stands in a list in place of the places of nodes."""
+    """Return the operands, with the entries of a list in place of the positions of nodes."""
     return [nodes[x] if type(x) is int else x for x in operands]
 
 
@@ -165,7 +165,7 @@ def random_graphs(operations: list[tuple[str, int]], count: int, seed: int = 0) 
 
 
 def shrunk(given: Graph, fails: Callable[[Graph], bool]) -> Graph:
-    """Return a graph that fails too and of which no part can be left out."""
+    """Return a graph that still fails, and from which nothing can be left out."""
     is_tame, tries = given.is_tame(), 0
     waiting = _smaller(given)
     while (candidate := next(waiting, None)) is not None and (tries := tries + 1) <= _MOST_TRIES:

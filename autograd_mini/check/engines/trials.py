@@ -166,7 +166,7 @@ def wrong_rule(op: str, trials: Sequence[Trial]) -> Named:
 
 
 def wrong_at(op: str, trial: Trial) -> Named:
-    """Return what to say of an operation that is right at ordinary numbers, and wrong at these."""
+    """Return what to say about an operation that is right at ordinary numbers, and wrong at these."""
     numbers = " and ".join([number(x, ALL_DIGITS) for x in trial.operands])
     sentence = f"{op} is right at ordinary numbers, and wrong at {numbers}."
     return Named("special-operand", sentence, _correction_of(trial))

@@ -1,4 +1,4 @@
-"""Numbers of programs in other languages, and of code in a process of its own: run, read, compared.
+"""Numbers from programs in other languages, and from code in a process of its own: run, read, compared.
 
-Not here: what is right, and which mistake is in what is wrong. Read next: `check.foreign.programs`.
+Not here: which numbers are right, and which mistake explains wrong ones. Read next: `check.foreign.programs`.
 """

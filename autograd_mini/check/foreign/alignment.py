@@ -79,7 +79,7 @@ def is_script(name: str) -> bool:
 def _graph_of_task(task: Task, printed: Sequence[Printed]) -> tuple[Value, list[Printed]]:
     """Record a task at the inputs that the first lines name: x, or z0 z1 z2, and then those of the next argument.
 
-    Only the first argument is differentiated by; the others are constants, and their lines are not among those left.
+    Derivatives are by the first argument; the others are constants, and their lines are not among those left.
     """
     groups = [[*lines] for _, lines in itertools.groupby(printed, lambda line: re.sub(r"[\d\W_]+$", "", line.name))]
     first, *others = [isinstance(x, list) for x in task.points[0]]
@@ -137,7 +137,7 @@ class Alignment:
         return self._text
 
     def is_unclear(self, line: str, name: str | None) -> bool:
-        """Return True for a line that seems to be about a node but does not say so in the form that is asked for.
+        """Return True for a line that seems to be about a node but does not have the requested form.
 
         It is of another form and begins with the name of a node that is not found; or its name holds a number, or may
         be that of a gradient: w_grad, dw, dloss/dw.
@@ -188,7 +188,7 @@ class Alignment:
         yield f"{counted(len(self.found), 'printed line')} found in the computation."
         if left_out := [line.name for line in printed if line not in self.found.values()]:
             self.status, more = UNKNOWN, f", and {len(left_out) - _MOST} more" * (len(left_out) > _MOST)
-            yield f"Not checked, because no number here is called so or is equal: {', '.join(left_out[:_MOST])}{more}."
+            yield f"Not checked, because no number here has that name or value: {', '.join(left_out[:_MOST])}{more}."
         for node in self._names.order:
             if node in self.found and not self._agrees(self.found[node].value, node.data):
                 self.node, self.status = node, WRONG
@@ -205,7 +205,7 @@ class Alignment:
         ]
         if unknown:
             self.status, names = UNKNOWN, ", ".join(unknown[:_MOST])
-            yield f"It cannot be told whether it is right: {names} is nan or has the gradient nan."
+            yield f"Cannot tell whether it is right: {names} is nan or has the gradient nan."
         elif gradients:
             yield f"Their values agree, and {counted(len(gradients), 'gradient')} of them too."
         else:
@@ -257,7 +257,7 @@ class Alignment:
         return [*said, *_where(terms[0].user if len(terms) == 1 else node)]
 
     def _mistakes(self, node: Value, terms: Sequence[_Term]) -> Iterator[tuple[float, _Term, str]]:
-        """Yield what the gradient would be with a mistake in one term, the term, and the mistake."""
+        """Yield the gradient with a mistake in one term, the term, and the mistake."""
         for term in terms:
             rest = self._expected[node] - term.product
             if term is terms[0] and len(terms) > 1:  # the last to arrive

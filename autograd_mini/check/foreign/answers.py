@@ -1,6 +1,6 @@
 """The numbers of a program in any language, read and judged: CSV, JSON, pasted columns, labelled lines, results alone.
 
-A column is told by its name or by a label before its numbers, and else by what it agrees with. What cannot be told is
+A column is known by its name or by a label before its numbers, and else by what it agrees with. What stays unclear is
 an error, not a guess. A program that is asked gets one input per line, and answers each with one line: the value, the
 derivative, or both in this order. Not here: how it is run (`programs`). Read next: `check.foreign.vectors`.
 """
@@ -70,14 +70,14 @@ class Precision:
         telling = [count for count in digits if count >= 2]
         most = max(digits, default=0) if self.decimals is None else min(telling, default=2)
         self.digits = most if 2 <= most < 15 and decimals != {0} else 17
-        # Whether they may have been computed in single precision, in spite of how they are printed.
+        # Whether they may have been computed in single precision, however they are printed.
         self.is_single = self.digits < 17 and all(
             abs(single(x) - x) <= 0.51 * _unit(word) for word in words if math.isfinite(x := float(word))
         )
         self.least = 0.0 if self.decimals is None else 10.0 ** (1 - self.decimals)  # smaller ones have fewer digits
 
     def number(self, word: str, right: float) -> float | None:
-        """Return a number as it is meant: the right one if it agrees, None if too few digits are printed to tell."""
+        """Return the number that is meant: the right one if it agrees, None if too few digits are printed to tell."""
         x = float(word)
         if not (math.isfinite(x) and math.isfinite(right)) or abs(x - right) > self.rounding(word):
             return x
@@ -85,7 +85,7 @@ class Precision:
         return right if right == 0.0 or abs(right) >= self.least else None
 
     def rounding(self, word: str) -> float:
-        """Return how far off a number may be because it is printed with few digits."""
+        """Return how far off a number may be if it is printed with few digits."""
         if self.decimals is not None:
             return 0.51 * 10.0**-self.decimals
         x = abs(float(word))
@@ -101,7 +101,7 @@ def _digits(word: str) -> int:
 def _unit(word: str) -> float:
     """Return what 1 in the last digit of a number means."""
     mantissa, _, exponent = word.lower().partition("e")
-    return float(f"1e{int(exponent or 0) - len(mantissa.partition('.')[2])}")  # 0 or inf if it is no float
+    return float(f"1e{int(exponent or 0) - len(mantissa.partition('.')[2])}")  # 0 or inf if it is not a float
 
 
 # -- answers -----------------------------------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ class Answers:
 
     @property
     def status(self) -> int:
-        """The exit status: 0 if all is right, 1 if something is wrong, 2 if it cannot be told."""
+        """The exit status: 0 if all is right, 1 if something is wrong, 2 if there is no telling."""
         reports = self.reports.values()
         if self.complaints or any(report.verdict == "FAIL" for report in reports):
             return WRONG
@@ -208,7 +208,7 @@ def read(text: str, task: Task, was_asked: bool = False) -> Answers:
     answer to point i, whatever it repeats, and there may be fewer lines than points.
 
     Raises:
-        DataError: there are no numbers, or it cannot be told what they are.
+        DataError: there are no numbers, or it is unclear what they are.
     """
     lines = [
         line
@@ -367,16 +367,16 @@ def _told(lines: Sequence[Line], task: Task, was_asked: bool) -> Answers:
             found.append(replace(_answers(labelled, task), layout=layout))
     scores = [_agreement(answers, is_whole) for answers in found]
     best = [answers for answers, score in zip(found, scores, strict=True) if score == max(scores)]
-    if len(best) > 1 and len(lines) > 2:  # something explains any two numbers
+    if len(best) > 1 and len(lines) > 2:  # for any two numbers there is an explanation
         explained = [answers for answers in best if all(r.ok or r.mistakes for r in answers.reports.values())]
         best = explained or best[:was_asked]
-    if len(best) == 1:  # what answers are is agreed on: a value, and then a derivative
+    if len(best) == 1:  # answers have an agreed form: a value, and then a derivative
         return replace(best[0], layout=()) if was_asked and best[0].layout == QUANTITIES else best[0]
     if was_asked:
         raise _odd(lines, task)
     layouts = " or ".join(" and ".join(answers.layout) for answers in best or found) or "anything"
     which = f"{layouts} of {task.name}, which has {len(task.points)} vectors"
-    raise DataError(f"It cannot be told whether the numbers are {which}. {_HOW}")
+    raise DataError(f"Cannot tell whether the numbers are {which}. {_HOW}")
 
 
 def _odd(lines: Sequence[Line], task: Task) -> DataError:

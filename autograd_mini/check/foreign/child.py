@@ -1,6 +1,6 @@
 """Python code of others, in a process of its own: loads a file, and answers for its functions or examines its class.
 
-The process is started with this module as its program; points and mistakes are found out of its reach. Not here: a
+The process is started with this module as its program; points and mistakes stay out of its reach. Not here: a
 sandbox, because the code runs with your rights. Read next: `check.foreign.answers`.
 """
 

@@ -1,7 +1,7 @@
 """Running a program in any language on lines of text: one process, a group of its own, limits, and no way to hang.
 
 All input is written while the output is drained, then standard input is closed: a C program that does not flush would
-wait for ever otherwise. This is not a sandbox. Not here: what the lines mean. Read next: `check.foreign.child`.
+wait forever otherwise. This is not a sandbox. Not here: what the lines mean. Read next: `check.foreign.child`.
 """
 
 from __future__ import annotations

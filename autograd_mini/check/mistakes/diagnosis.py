@@ -1,6 +1,6 @@
 """The diagnosis: numbers compared with the right ones, and the rows of the mistake table that explain all of them.
 
-Rely on: `diagnose(task, points, claimed, quantity)`. Numbers alone are needed, so a program in any language will do.
+Rely on: `diagnose(task, points, claimed, quantity)`. It needs numbers alone, so a program in any language will do.
 Not here: the mistakes (`mistakes`, `passes`), and Python functions (`handwritten`). Read next: `check.handwritten`.
 """
 
@@ -37,7 +37,7 @@ _LOST_32 = 8.0
 _LOST_ALL = 2.0  # roundings, beside which a number can vanish
 _MOST = 4  # explanations
 _STEPS = [10.0**-k for k in range(3, 15)] + [2.0**-k for k in (10, 20, 26, 30)]  # of differences
-_CONVENTION = Named("convention", "It is right; at a kink you chose another slope than this package.",
+_CONVENTION = Named("convention", "It is right; at a kink you chose a different slope from this package's.",
                     "Any slope between those on both sides will do.", True)  # fmt: skip
 _SINGLE = Named("float32", "It is right in the precision of float32.", "Compute in double precision.", True)
 
@@ -147,7 +147,7 @@ class _Judgement:
         if self.wrong and (reason := next(self._reasons(), None)) is not None:
             name, verdict, slack = reason
             bars = {entry: slack(*entry) for entry in self.wrong} if verdict is Verdict.NOISE else {}
-            if name.correction:  # without a better form, lost digits are not worth a word
+            if name.correction:  # without a better form, lost digits are not worth mentioning
                 named.append(name)
                 verdicts |= dict.fromkeys(self.wrong, verdict)
         elif self.wrong:
@@ -209,7 +209,7 @@ class _Judgement:
         remark = "Digits are lost." if verdict is Verdict.PASS else ""
         error = bars.get((k, i), self.errors[k][i] if self.is_slope else 0.0)
         if verdict is None and error > TELLING * max(abs(self.right[k][i]), abs(self._claim(k, i))):
-            verdict = Verdict.NOISE  # what is right comes from differences, which cannot tell
+            verdict = Verdict.NOISE  # the right numbers come from differences, which cannot tell
         return Finding(self._where(k, i), verdict or Verdict.PASS, claim, self.right[k][i], error, left, right, remark)
 
     def _where(self, k: int, i: int) -> str:
@@ -247,7 +247,7 @@ class _Judgement:
 
     def _is_float32(self) -> bool:
         if not any(self._claim(k, i) for k, i in self.wrong):
-            return False  # zeros are no sign of any precision
+            return False  # zeros do not point to any precision
         numbers = [x for claimed in self.claimed for x in claimed or () if math.isfinite(x)]
         return self.is_single or all(single(x) == x for x in numbers if abs(x) < 3e38)
 
@@ -272,10 +272,10 @@ class _Judgement:
     def _steps(self) -> Iterator[Reason]:
         """Yield the step of differences that give these numbers."""
         if not any(self._claim(k, i) for k, i in self.wrong):
-            return  # zeros are no sign of any step
+            return  # zeros do not point to any step
         others = [entry for entry in self._entries() if entry not in self._wrong_set]
         for step, is_central in itertools.product(_STEPS, (True, False)):
-            # Who computes differences does so at every point: exact numbers at the others were not found so.
+            # A program that computes differences does so at every point, so exact numbers elsewhere rule them out.
             if all(self._is_difference(k, i, step, is_central) for k, i in (*self.wrong, *others)):
                 sentence = f"It is right as far as {'central' if is_central else 'forward'} differences with the step "
                 advice = "Differences are good to a few digits; do not train with them, or use a larger step."
@@ -293,9 +293,9 @@ class _Judgement:
         width = 2.0 * step if is_central else step
         grain = max(math.ulp(above[output]), math.ulp(below[output]))
         change = self._claim(k, i) * width
-        # A difference of floats is a multiple of their last digit: chance does not look like that.
+        # A difference of floats is a multiple of their last digit: chance does not give that.
         digits = 2.0 * change / grain
-        rounding = min(1e-6 + 1e-14 * abs(digits), 0.5 * abs(digits))  # a tiny number is no multiple, even of 0
+        rounding = min(1e-6 + 1e-14 * abs(digits), 0.5 * abs(digits))  # a tiny number is not a multiple, even of 0
         is_multiple = math.isfinite(digits) and abs(digits - round(digits)) <= rounding
         distance = abs(change - (above[output] - below[output]))
         close = max(_SAME, min(_ALIKE, self.printed) if is_wrong else self.printed)

@@ -1,4 +1,4 @@
-"""Mistakes in a whole backward pass: that of a recorded function, with one thing done wrong in it.
+"""Mistakes in a whole backward pass: the pass of a recorded function, with one thing done wrong.
 
 A call of a composition, such as tanh, is one step. Not here: mistakes in a formula (`rows`).
 Read next: `check.mistakes.diagnosis`.
@@ -101,7 +101,7 @@ def _pass(root: Any, leaves: Sequence[Value]) -> Pass:
 
 
 Wrong = Callable[[Pass], Numbers]
-Row = Callable[..., Mistake]  # of name, sentence, correction, what comes of it, and whether nodes need the same numbers
+Row = Callable[..., Mistake]  # of name, sentence, correction, its gradient, and whether nodes need the same numbers
 
 
 def mistakes_in_passes(cases: Sequence[Case]) -> Iterator[Mistake]:

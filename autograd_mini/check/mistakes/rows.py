@@ -1,4 +1,4 @@
-"""THE MISTAKES: one row per way to get a derivative, or a value, wrong; each says which numbers would come of it.
+"""THE MISTAKES: one row per way to get a derivative, or a value, wrong; each says which numbers it gives.
 
 A row holds a name, a sentence, a correction (by default, the right formula), and the numbers that the mistake gives at
 a point. Simple rows stand first. Rows for whole backward passes are in `passes`.
@@ -49,7 +49,7 @@ class Case:
 
     @cached_property
     def may_bend(self) -> bool:
-        """Whether there may be a kink: functions of the package know theirs, of others differences tell."""
+        """Whether there may be a kink: functions of the package know theirs, differences find those of others."""
         return self.task.name not in TASK_NAMES or self.task.is_kink(self.point)
 
     @property
@@ -66,10 +66,10 @@ Applied = Callable[[Case], Numbers | None]
 class Mistake:
     """A row of the table."""
 
-    name: str  # a short key, the same for all who make it
+    name: str  # a short key
     sentence: str
     correction: str  # "" for the right formula
-    apply: Applied  # the numbers that come of it; None where it does not apply
+    apply: Applied  # the numbers that it gives; None where it does not apply
 
 
 def known_as(cases: Sequence[Case]) -> Task:
@@ -164,14 +164,14 @@ def _piled(case: Case) -> Numbers | None:
 _OF_ANY = (
     Mistake("reciprocal", "It is 1 divided by what is right.", "",
             lambda case: [ieee.divide(1.0, x) for x in case.right]),
-    Mistake("integer-division", "It has lost its fraction: an integer division, as 1/n of integers in Java and C.",
+    Mistake("integer-division", "It has lost its fraction: an integer division, such as 1/n of integers in Java and C.",
             "Divide floating-point numbers: 1.0/n.", lambda case: [float(math.trunc(x)) for x in case.right]),
     Mistake("integer-division", "It is rounded down: // instead of /.", "Divide with /.",
             lambda case: [float(math.floor(x)) for x in case.right]),
     Mistake("zero", "It is always 0: never assigned, or an integer division such as 1/n.", "", _scaled(0.0)),
     Mistake("stale", "It is the result for the previous point: stale.",
             "Compute the gradient from this step's numbers, after the forward pass.", _stale),
-    Mistake("accumulated", "What belongs to earlier points is still in it: it is the sum of all so far.",
+    Mistake("accumulated", "The gradients of earlier points are still in it: it is the sum of all so far.",
             "Set gradients to zero before each backward pass.", _piled),
 )
 

@@ -1,4 +1,4 @@
-"""How a backward pass goes wrong: each mistake as a way to walk through a graph, to add up, or to begin anew.
+"""How a backward pass goes wrong: each mistake as a way to walk through a graph, to add up, or to begin again.
 
 A wrong pass is the right one with one or two of these ways replaced; its mistake is known when the gradients of all
 graphs are those of such a pass. Not here: the right sweep (`core.sweep`). Read next: `check.mistakes.passes`.
@@ -163,8 +163,8 @@ _BEGINNINGS = (
               "Clear only computed nodes; let the user clear leaves, as in zero_grad()."), "clear all"),
     Way(Named("no-seed", "The gradient of the root is never set to 1, so everything is 0.",
               "Begin backward() with self.grad = 1.0."), "no seed"),
-    Way(Named("visited-kept", "What one backward() has visited, later calls pass over: the set or list of visited "
-              "nodes is kept between calls, as a default argument or an attribute of the class is.",
+    Way(Named("visited-kept", "Later calls skip what one backward() has visited: the set or list of visited nodes "
+              "is kept between calls, like a default argument or an attribute of the class.",
               "Begin each backward() with a new set."), "visited kept"),
 )  # fmt: skip
 
@@ -177,7 +177,7 @@ def gradients(
     beginning: str | float = "restart",
     mirrored: bool = False,
 ) -> list[float]:
-    """Return what a pass that works this way leaves in the nodes of a graph; by default, the right gradients."""
+    """Return the gradients that a pass of this kind leaves in the nodes of a graph; by default, the right ones."""
     found, visited = [0.0] * len(edges), set[int]()  # by earlier calls
     if sums.kind.startswith("equal"):  # of equal operands, one is left
         edges = [[*{edge.operand: edge for edge in pairs[:: 1 if "last" in sums.kind else -1]}.values()]

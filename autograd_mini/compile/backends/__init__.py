@@ -14,7 +14,7 @@ from autograd_mini.compile.tape import COMPUTED, INPUT, Tape
 from autograd_mini.errors import ArgumentError, MissingError
 
 BACKENDS = {"interpreter": "interpreter", "numpy": "arrays"}  # the name of each, and its module
-_LONG = 2000  # instructions from which NumPy pays for a single sample
+_LONG = 2000  # instructions from which NumPy pays off for a single sample
 
 
 def choose(name: str, tape: Tape) -> tuple[str, str]:
@@ -39,7 +39,7 @@ def program(backend: str, tape: Tape, reduce: str | None) -> Any:
 
 
 def flat(parts: Sequence[Any]) -> list[Any]:
-    """Parts of inputs, taken apart: a float for each input, or its numbers in all samples."""
+    """The parts of the inputs one by one: a float for each input, or its numbers in all samples."""
     found: list[Any] = []
     for part in parts:
         if isinstance(part, float):

@@ -1,4 +1,4 @@
-"""The NumPy backend: what all samples share is computed once, the rest in strips of samples.
+"""The NumPy backend: numbers that all samples share are computed once, the rest in strips of samples.
 
 Sums run from left to right, those over the samples too; matrix products run in the order of BLAS.
 Not here: scalars (`interpreter`). Read next: `compile.arguments`.
@@ -38,7 +38,7 @@ class Workspace:
         self._calls = [[self._call(step) for step in steps] for steps in plan.steps]
 
     def view(self, rows: Rows, kind: type = float) -> Array:
-        """The numbers in some rows; conditions are integers in which all bits are set, or none."""
+        """The numbers in some rows; conditions are integers in which either all bits are set or none."""
         if (rows, kind) not in self._views:
             is_batched, first, size, step = rows
             stop = first + size * step
@@ -60,7 +60,7 @@ class Workspace:
         return OPERATIONS[op], (*[self._operand(rows, result, kind) for rows in operands], made)
 
     def _operand(self, rows: Rows, result: Rows, kind: type) -> Array:
-        """A number for all is an array without dimensions, with which NumPy is fastest."""
+        """A number that all rows share becomes an array without dimensions, with which NumPy is fastest."""
         operand = self.view(rows, kind)
         if rows.is_batched or (rows.size == result.size and not result.is_batched):
             return operand
@@ -69,7 +69,7 @@ class Workspace:
         return operand[:, None] if result.is_batched else operand
 
     def run(self, is_batched: bool) -> None:
-        """Compute what all samples share, or what a strip has for each sample."""
+        """Compute the numbers that all samples share, or those of each sample in a strip."""
         for function, operands in self._calls[is_batched]:
             function(*operands)
 
@@ -121,7 +121,7 @@ class Program:
         return found
 
     def _workspace(self, width: int) -> Workspace:
-        """That of an earlier call, unless another thread has it, or it is for strips of another width."""
+        """The workspace of an earlier call, unless another thread has it, or it is for strips of another width."""
         try:
             work = self._idle.pop()
         except IndexError:
@@ -185,7 +185,7 @@ class Program:
         return totals / samples if self._reduce == "mean" else totals
 
     def text(self) -> str:
-        """The calls of NumPy: those for one sample or for what all samples share, then those for each strip."""
+        """The calls of NumPy: those for one sample or for shared numbers, then those for each strip."""
         lines = [*self._plan.lines(False)]
         if any(self._tape.batched):
             lines.append(f"for each strip of at most {self._width} samples:")

@@ -69,7 +69,7 @@ class Program:
         return [registers[output] for output in self.tape.outputs]
 
     def steps(self, numbers: Sequence[float]) -> Iterator[tuple[int, Any]]:
-        """Run one sample, and yield each register with its number or its truth value."""
+        """Run one sample, and yield each register with its number or truth value."""
         return enumerate(self._registers(numbers))
 
     def text(self) -> str:

@@ -15,7 +15,7 @@ from autograd_mini.compile.tape import COMPARISONS, CONSTANT, INPUT, Tape
 GATHER, MATRIX = "gather", "matrix"
 _FREE = b"\1"
 _MATRIX = 4  # from this many rows and columns on, sums of products become matrix products
-_FEW = 4  # sums of so many times more terms than there are sums are accumulated at once
+_FEW = 4  # with this many times more terms than sums, the sums are accumulated together
 
 
 class Factors(NamedTuple):
@@ -26,7 +26,7 @@ class Factors(NamedTuple):
 
 
 class Outer(NamedTuple):
-    """Results that are sums over the samples of a left times a right register: a matrix product as well."""
+    """Results that are sums, over the samples, of a left times a right register: also a matrix product."""
 
     left: tuple[int, ...]
     right: tuple[int, ...]
@@ -34,7 +34,7 @@ class Outer(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Evenly spaced rows of a store: of the one with a column for each sample, or of the one for what all share."""
+    """Evenly spaced rows of a store: the store with a column for each sample, or the one for shared numbers."""
 
     is_batched: bool
     first: int
@@ -48,7 +48,7 @@ class Step(NamedTuple):
     op: str
     operands: tuple[Rows, ...]
     result: Rows
-    registers: tuple[tuple[int, int], ...]  # the first and the last one of the result and of each operand
+    registers: tuple[tuple[int, int], ...]  # the first and the last register of the result and of each operand
     indices: tuple[int, ...] = ()
 
 
@@ -76,7 +76,7 @@ class Plan:
             self._reads[register] = operands + shared
         self.inputs: list[tuple[Rows, list[int]]] = []  # and the positions of the inputs in these rows
         self.constants: list[tuple[Rows, list[float]]] = []
-        self.steps: tuple[list[Step], list[Step]] = [], []  # for what all samples share, and for each strip
+        self.steps: tuple[list[Step], list[Step]] = [], []  # for shared numbers, and for each strip
         self._free = bytearray(), bytearray()  # a byte for each row
         self._rows: dict[int, int] = {}
         groups = self._groups(kept)
@@ -91,7 +91,7 @@ class Plan:
         return len(self._free[False]), len(self._free[True])
 
     def _needed(self, kept: Collection[int]) -> list[int]:
-        """What the kept registers depend on, in the order of the tape."""
+        """The registers that the kept ones depend on, in the order of the tape."""
         needed = {*kept}
         for register in range(len(self._tape) - 1, -1, -1):
             if register in needed:
@@ -99,7 +99,7 @@ class Plan:
         return sorted(needed)
 
     def _groups(self, kept: Collection[int]) -> list[Group]:
-        """What one call computes, in an order in which it can be computed; shared registers come first.
+        """The groups, each for one call, in an order in which they can be computed; shared registers come first.
 
         Shared registers of a level that do the same are a group. A strip is long, so that it would take longer to
         gather rows than to call NumPy once more: there the operands have to come from the same groups, too.
@@ -177,7 +177,7 @@ class Plan:
                 self._free[is_batched][rows.first : rows.first + rows.size] = _FREE * rows.size
 
     def _columns(self, group: Group) -> tuple[str, list[tuple[int, ...]]]:
-        """The call, and the registers that are the first, second, ... operand in all instructions."""
+        """The call, and for each place of an operand the registers there in all instructions."""
         is_batched, op, registers = group
         if op == MATRIX:
             both = [self._factors[register] for register in registers]

@@ -1,4 +1,4 @@
-"""How NumPy computes each operation on arrays, with the bits of Python's floats.
+"""How NumPy computes each operation on arrays, with the same bits as Python's floats.
 
 Not here: which registers share an array. Read next: `compile.backends.levels`.
 """
@@ -27,7 +27,7 @@ def stored(function: Callable[..., Array]) -> Callable[..., None]:
 
 
 def _mask(answers: Array, out: Array) -> Array:
-    """Truth values as integers in which all bits are set, or none."""
+    """Truth values as integers in which either all bits are set or none."""
     bits = np.asarray(answers).view(np.int8)
     out[...] = np.negative(bits, bits)
     return out
@@ -78,7 +78,7 @@ def _dot(*operands: Array) -> None:
 
 
 def _long_total(xs: Array, out: Array) -> None:
-    """Sums of many terms: the first terms of all sums come first."""
+    """Sums of many terms: first the first terms of all sums, then the second ones, and so on."""
     out[...] = np.add.accumulate(xs.reshape(-1, out.size))[-1]
 
 

@@ -1,4 +1,4 @@
-"""C99: what it lacks it gets as static functions; compiled with -ffp-contract=off, bits do not change.
+"""C99: functions that it lacks become static functions; with -ffp-contract=off, compiling changes no bits.
 
 Not here: what is written (`writing`). Read next: `compile.languages.java`.
 """

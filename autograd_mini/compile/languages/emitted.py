@@ -118,8 +118,8 @@ def emit(
 ) -> Emitted:
     """Write the value of a function and its derivatives as source code, with the bits that this package computes.
 
-    Where the language lacks a function, the code brings it; it depends on nothing else. Lists become arrays of the
-    length that they have in the example, and what is done with each of their elements becomes a loop.
+    Where the language lacks a function, the code brings it along; it has no dependencies. Lists become arrays of the
+    length that they have in the example, and work on each of their elements becomes a loop.
 
     Args:
         f: a function of numbers, or of lists, tuples, dicts and NumPy arrays of numbers, that returns one number.

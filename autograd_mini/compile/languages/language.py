@@ -47,7 +47,7 @@ class Outline:
         return [p.name for p in self.derivatives]
 
     def checks(self, form: str) -> list[str]:
-        """A statement for each array that raises if it has another length."""
+        """A statement for each array that raises if its length differs."""
         return [
             form.format(name=p.name, length=p.length, message=f"{p.name} takes {counted(p.length, 'number')}")
             for p in self.parameters
@@ -95,7 +95,7 @@ class Language:
 
     @functools.cached_property
     def forbidden(self) -> frozenset[str]:
-        """What no variable may be called: reserved words, and functions that the code may call."""
+        """Names that no variable may have: reserved words, and functions that the code may call."""
         called = {form for form in self.operations.values() if form.isidentifier()} - {WRITTEN}
         expanded = {op for op, form in self.operations.items() if form == EXPANDED} | EXPANSIONS.keys()
         return self.reserved | called | {*self.own, *map(self.title, expanded - {"sum", "dot"})}
@@ -134,7 +134,7 @@ class Language:
 
 
 def ascii_of(text: str) -> str:
-    """A text without letters that compilers may not know: σ is sigma, Σ is Sigma, and é is e."""
+    """A text without letters that compilers may not know: σ becomes sigma, Σ Sigma, and é e."""
     return re.sub(r"[^\x00-\x7f]", lambda m: _spelled(m[0]), unicodedata.normalize("NFKD", text))
 
 

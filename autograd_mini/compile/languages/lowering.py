@@ -1,4 +1,4 @@
-"""Lowering: exact passes that make a tape shorter to read; one leaves out what only negative numbers need.
+"""Lowering: exact passes that make a tape shorter to read; one removes operations that only negative numbers need.
 
 Not here: the passes of every tape (`passes`). Read next: `compile.languages.language`.
 """
@@ -20,14 +20,14 @@ _MEMBERS = 16  # conditions that one joins
 
 
 class Sign(NamedTuple):
-    """What is known of a number, unless it is nan."""
+    """What is known about a number, unless it is nan."""
 
     is_plus: bool  # its sign is +: it may be 0.0, but not -0.0
     is_positive: bool  # it is above 0
 
 
 def sign_of(instruction: Instruction, signs: Sequence[Sign]) -> Sign:
-    """What is known of the result of an instruction, given the signs of the registers before it."""
+    """What is known about the result of an instruction, given the signs of the registers before it."""
     op, operands, detail = instruction
     if op == CONSTANT:
         number = float(detail or 0.0)
@@ -80,7 +80,7 @@ def _signs(made: Rewriting, instruction: Instruction) -> int | None:
 
 
 def _nested(made: Rewriting, instruction: Instruction) -> int | None:
-    """Choose once where a condition is asked again inside of an arm."""
+    """Choose once if a condition is tested again inside an arm."""
     condition, *arms = instruction[1]
     for place, arm in enumerate(arms):
         op, inner, _ = made.instructions[arm]
@@ -91,7 +91,7 @@ def _nested(made: Rewriting, instruction: Instruction) -> int | None:
 
 
 def _joined(made: Rewriting, instruction: Instruction) -> int | None:
-    """Leave out a condition that the other one implies: c & d & c is c & d, and c | (c & d) is c."""
+    """Leave out a condition that follows from the other: c & d & c is c & d, and c | (c & d) is c."""
     op, operands, _ = instruction
     for a, b in (operands, operands[::-1]):
         known, others = _members(made, op, a), _members(made, op, b)

@@ -1,4 +1,4 @@
-"""Ordering: which statements a rolled tape needs, which have no name of their own, and which share a loop.
+"""Ordering: which statements a rolled tape needs, which values get no name, and which statements share a loop.
 
 Not here: their text (`writing`). Read next: `compile.languages.writing`.
 """
@@ -28,7 +28,7 @@ class Store:
 
 
 Unit = int | Vector | Fold | Store  # a statement, and what it computes; an int is the register of a single number
-Reads = Iterator[tuple[Unit, bool]]  # what a statement reads, and whether it does element by element, in one loop
+Reads = Iterator[tuple[Unit, bool]]  # what a statement reads, and whether it reads element by element, in one loop
 
 
 class Plan:
@@ -60,7 +60,7 @@ class Plan:
     # -- what there is to compute --------------------------------------------------------------------------------------
 
     def _unit(self, register: int) -> Unit:
-        """What computes a register; a comparison is written where it is read, also that of an element."""
+        """The unit that computes a register; a comparison is written where it is read, even one of an element."""
         vector, _ = self.rolled.elements.get(register, (None, 0))
         if vector is not None and vector.op not in COMPARISONS:
             return vector
@@ -76,7 +76,7 @@ class Plan:
         return vector if vector is not None and is_long_enough and vector.registers == operands[1:] else None
 
     def alias(self, register: int) -> int | None:
-        """The index of a largest element that this is the floor of."""
+        """The index of a largest element, if this register is its floor."""
         op, operands, _ = self.tape.instructions[register]
         return operands[0] if op == "floor" and operands[0] in self.rolled.folds else None
 
@@ -85,7 +85,7 @@ class Plan:
         return self._names.get(_position(unit), "")
 
     def _collected(self, stores: Sequence[Store]) -> dict[Unit, list[tuple[Unit, bool]]]:
-        """What the results need, and for each who reads it, and how."""
+        """The units that the results need, each with its readers and how they read it."""
         readers: dict[Unit, list[tuple[Unit, bool]]] = {}
         waiting: list[Unit] = [*stores]
         while waiting:
@@ -127,7 +127,7 @@ class Plan:
                     yield from ((self.rolled.folds[operands[0]], False), (taken, False))
 
     def _entry_reads(self, entry: Entry, is_by_column: bool = False) -> Reads:
-        """What a loop over rows, or columns, reads of an entry in the loop inside."""
+        """What a loop over rows or columns reads of an entry in the inner loop."""
         match entry:
             case Grid():
                 for inner in entry.operands:
@@ -148,7 +148,7 @@ class Plan:
         return False
 
     def _inline(self, computed: Sequence[Unit]) -> None:
-        """Choose what gets no name, because it is part of the one statement that reads it: not too deep."""
+        """Choose the units that get no name, because the only statement that reads one contains it: not too deep."""
         depths: dict[Unit, int] = {}
         for unit in computed:
             if not isinstance(unit, (Fold, Folds)):
@@ -165,7 +165,7 @@ class Plan:
         if others or (self.name_of(unit) and not is_gathered):
             return False
         if isinstance(reader, Vector) and reader.op in COMPARISONS and len(self._readers[reader]) > 1:
-            return False  # it would be computed again for each of them
+            return False  # otherwise it would be computed again for each of them
         if isinstance(unit, Vector):
             is_in_inner_loop = isinstance(reader, Folds) or isinstance(getattr(reader, "source", None), Grid)
             return is_each and unit.op != GATHERED and not is_in_inner_loop
@@ -180,7 +180,7 @@ class Plan:
             if x in self.inlined:
                 waiting += [*self._reads(x)][::-1]
             elif not self._is_given(x):
-                found[x] = found.get(x, True) and is_each  # what is read in both ways must be complete
+                found[x] = found.get(x, True) and is_each  # a vector that is read in both ways must be complete
         return found
 
     # -- the order -----------------------------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ class Plan:
         return all(x in done or (is_each and x in group) for x, is_each in self._waits[unit].items())
 
     def _sunk(self, groups: list[list[Unit]]) -> list[list[Unit]]:
-        """Move what only one later loop reads into it, where it needs no array of its own."""
+        """Move a statement that only one later loop reads into that loop, where it needs no array."""
         home = {unit: group for group in groups for unit in group}
         readers: dict[Unit, list[tuple[Unit, bool]]] = {}
         for unit in home:

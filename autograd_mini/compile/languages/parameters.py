@@ -95,7 +95,7 @@ class Arguments:
 
 
 def _is_plain(tree: Tree) -> bool:
-    """Whether a structure has nothing but lists and numbers."""
+    """Whether a structure consists of lists and numbers alone."""
     if isinstance(tree, (list, tuple)) and not hasattr(tree, "_fields"):
         return all(map(_is_plain, tree))
     return trees.parts_of(tree) is None and not is_array(tree)

@@ -1,6 +1,6 @@
-"""Rolling: what a tape does with each element of a list in the same way becomes one vector, to be written as a loop.
+"""Rolling: an operation that a tape does alike on each element of a list becomes one vector, written as a loop.
 
-Nothing is computed in another order, so no bit changes.
+The order of computation stays, so no bit changes.
 Not here: the order of loops (`ordering`). Read next: `compile.languages.ordering`.
 """
 
@@ -85,7 +85,7 @@ class Rolled:
         self.elements: dict[int, tuple[Vector, int]] = {}  # for each register of a vector the vector, and the index
         self.rows: dict[Vector, tuple[Grid, int]] = {}  # for each row of a grid the grid, and which row it is
         self.folds: dict[int, Fold] = {}  # by register
-        self._inside: set[int] = set()  # what a fold computes on its way
+        self._inside: set[int] = set()  # the intermediate results of folds
         self._known: dict[Instruction, int] = {one: i for i, one in enumerate(self.tape.instructions)}
         self._users: list[list[int]] = [[] for _ in self.tape.instructions]
         self._returns = Counter(self.tape.outputs)
@@ -154,7 +154,7 @@ class Rolled:
         self.rows.update((row, (grid, i)) for i, row in enumerate(grid.rows))
 
     def _spot(self, part: Vector | int) -> tuple[Grid | Down, tuple[int, int]] | None:
-        """The grid that a vector is a row of, or the vector that a register is in; which it is, and of how many."""
+        """The grid that a vector is a row of, or the vector that a register is in; its index, and the number of all."""
         if isinstance(part, Vector):
             grid, row = self.rows.get(part, (None, 0))
             return None if grid is None else (grid, (row, len(grid.rows)))
@@ -162,7 +162,7 @@ class Rolled:
         return None if vector is None else (Down(vector), (i, len(vector)))
 
     def _entries(self, parts: Sequence[Vector | int | None]) -> tuple[list[Entry], int, int] | None:
-        """Parts of one row as entries of a grid, which row it is, and how many there are; None if there is no grid."""
+        """Parts of one row as entries of a grid, the row, and the number of rows; None if there is no grid."""
         known = [part for part in parts if part is not None]
         ops = [part.op if isinstance(part, Vector) else self.tape.instructions[part][0] for part in known]
         spots = [self._spot(part) for part in known]

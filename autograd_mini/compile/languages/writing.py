@@ -1,6 +1,6 @@
 """Writing: the text of the statements and loops of a plan.
 
-Not here: what surrounds them, such as the head of the function, which each language writes.
+Not here: the text around them, such as the head of the function, which each language writes.
 Read next: `compile.languages.python`.
 """
 
@@ -108,7 +108,7 @@ class Writer:
 
     @functools.cached_property
     def _inner(self) -> str:
-        """The index of a loop inside of a loop."""
+        """The index of the inner of two loops."""
         return self._new("j")
 
     # -- expressions ---------------------------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ class Writer:
         return Text(f"{self._array(vector)}[{_place(start, (apart, index))}]")
 
     def _entry(self, entry: Entry | None, row: str, column: str) -> Text:
-        """What is in a row and a column of a loop inside of a loop; in a loop alone the column is its index."""
+        """The entry at a row and a column of nested loops; in a single loop the column is its index."""
         match entry:
             case None:
                 return Text(column)
@@ -360,7 +360,7 @@ class Writer:
     # -- folds ---------------------------------------------------------------------------------------------------------
 
     def _fold_inside(self, folds: Folds) -> None:
-        """The fold of a row or a column, inside of the loop over all of them."""
+        """The fold of a row or a column, inside the loop over all of them."""
         self._begin(folds, self._comment(folds.registers[0]))
         grid = next(entry for entry in folds.terms if isinstance(entry, Grid))
         count = len(grid.rows if folds.is_by_column else grid.rows[0])

@@ -48,7 +48,7 @@ class Adapter:
         self._numbers = itertools.count(1)  # of breakpoints
         self._debuggee: Debuggee | None = None
         self._relay: threading.Thread | None = None
-        self._is_over = False  # nothing may start any more
+        self._is_over = False  # nothing may start from now on
         self._handlers: dict[str, Callable[[Any], Any]] = {
             "initialize": self._initialize, "launch": self._launch, "attach": partial(self._launch, attaches=True),
             "restart": self._restart, "terminate": self._terminate, "disconnect": lambda _: self.end(),

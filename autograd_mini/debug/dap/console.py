@@ -35,7 +35,7 @@ class Console(Shell):
         self.frame, self.next_line = 0, None
 
     def is_command(self, line: str) -> bool:
-        """Return True if a line is a command; a variable comes before a command that only begins like it."""
+        """Return True if a line is a command; a variable takes precedence over a command that only begins like it."""
         line, name = line.strip(), self.parseline(line)[0]
         command = self.commands.get(name or "")
         if command is None:

@@ -24,9 +24,9 @@ PENDING = object()
 """A handler returns this for a request that is answered later."""
 _AHEAD = 1000  # requests that may wait; reading pauses until one of them is answered
 _SHOWN = {"launch", "attach", "setVariable", "setExpression"}
-"""Requests whose refusal editors show in a window of its own, because the user waits for the result."""
+"""Requests whose refusal editors show in a separate window, because the user waits for the result."""
 _UNUSABLE = (AttributeError, LookupError, OSError, OverflowError, RecursionError, TypeError, ValueError)
-"""The errors that malformed arguments of a request lead to."""
+"""The errors that malformed arguments of a request cause."""
 _LONGEST_HEADER = 4096
 _NAME = re.compile(rb"[A-Za-z-]+")
 _ERROR = 1  # the protocol numbers errors; ours differ in their text

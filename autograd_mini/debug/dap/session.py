@@ -74,7 +74,7 @@ class Session:
                 self._console.travel(visit, self._show)
 
     def ended(self) -> None:
-        """Stop at the last call again where the program has ended before the one that a command wanted to go to."""
+        """Stop at the last call again if the program has ended before the call that a command asked for."""
         with self._lock:
             while (goal := self._console.goal) is not None and not self._is_over:
                 visit, self._why, self._calls.has_ended = self._calls.visits[-1], "step", True
@@ -311,7 +311,7 @@ class Session:
         return text
 
     def _continued(self) -> None:
-        """Tell an editor that has not asked for a motion that there is one."""
+        """Tell an editor about a motion that it has not asked for."""
         self._event("continued", threadId=_THREAD, allThreadsContinued=True)
 
     def _go_on(self) -> None:
@@ -319,7 +319,7 @@ class Session:
         self._lock.notify_all()
 
     def _refresh(self, area: str) -> bool:
-        """Tell the editor to ask for everything in an area again; return False if it cannot be told."""
+        """Tell the editor to ask for everything in an area again; return False if it does not support that."""
         if is_told := bool(self._client.get("supportsInvalidatedEvent")):
             self._event("invalidated", areas=[area], threadId=_THREAD)
         return is_told

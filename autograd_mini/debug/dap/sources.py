@@ -82,7 +82,7 @@ def utf16(file: str, line: int, column: int) -> int:
 
 
 def inline(trace: Trace, file: str, sources: Sources) -> list[dict[str, Any]]:
-    """Return what stands at the ends of a file's lines: the nodes that they name, now, and those near to this step."""
+    """Return the texts at the ends of a file's lines: the nodes that they name, now, and those near this step."""
     real, found = os.path.realpath(file), []
     is_early = trace.step.phase == FORWARD
     for (where, line), nodes in trace.written.items():
@@ -111,7 +111,7 @@ class Graph:
         self._number = 0
 
     def page(self, trace: Trace, known: object, is_dark: bool) -> Callable[[], dict[str, Any]]:
-        """Return what answers with the number of the page and the step, and with its text unless the number is known.
+        """Return a function that gives the number of the page, the step, and the text unless the number is known.
 
         The answer may take seconds; others may move in the trace meanwhile.
         """

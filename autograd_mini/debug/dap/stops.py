@@ -1,4 +1,4 @@
-"""The breakpoints of an editor: what it wants before there is a trace, and their state in each trace.
+"""The breakpoints of an editor: what it asks for before there is a trace, and their state in each trace.
 
 Not here: when a breakpoint is met (`breakpoints`), and requests (`session`). Read next: `debug.dap.variables`.
 """
@@ -59,7 +59,7 @@ _TARGETS = {"line": "line", "function": "name", "data": "dataId", "exception": "
 
 @dataclass(eq=False)
 class Wanted:
-    """One breakpoint as the editor wants it, and its state in the current trace."""
+    """One breakpoint as the editor asked for it, and its state in the current trace."""
 
     kind: str  # one of REASONS
     target: Any  # a line, a name, an expression, or a filter

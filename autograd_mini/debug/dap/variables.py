@@ -31,14 +31,14 @@ _ELEMENT = re.compile(r"(.+)\[(\d+)\]")
 
 
 class Branch(NamedTuple):
-    """A part of the tree that can be opened: what makes the functions for its rows, and the node they describe."""
+    """A part of the tree that can be opened: the functions that make its rows, and the node they describe."""
 
     rows: Callable[[], Rows]
     node: Value | None = None
 
 
 class Variables:
-    """The tree at one stop; its numbers mean nothing at any other stop."""
+    """The tree at one stop; its numbers are valid at this stop only."""
 
     def __init__(self, wording: Wording, numbers: Iterator[int] | None = None) -> None:
         self.trace, self._wording = wording.trace, wording
@@ -158,7 +158,7 @@ class Variables:
 
     @staticmethod
     def _lines(lines: Iterable[str]) -> Rows:
-        """Return a row for each line of a table: what stands before the first gap or equals sign, and the rest."""
+        """Return a row for each line of a table: the text before the first gap or equals sign, and the rest."""
         cells = [re.split(r"(?<=^with) |\s{2,}(?:= )?|\s*= ", line.strip(), maxsplit=1) for line in lines]
         return [partial(_text, name, rest[0] if rest else "") for name, *rest in cells]
 
@@ -196,7 +196,7 @@ class Variables:
         rows: list[Callable[[], Row]] = []
         for (name, _), found in lists.items():
             elements = [node for _, node in sorted(found, key=lambda pair: pair[0])]
-            short = elided(name) if cut[elided(name)] == 1 else name  # as two must not look alike
+            short = elided(name) if cut[elided(name)] == 1 else name  # because no two may look alike
             rows += [partial(self.nodes, name, elements, short)] if len(found) > _MANY else self._labelled(elements)
         return rows
 

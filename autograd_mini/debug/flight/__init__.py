@@ -239,7 +239,7 @@ def record(
 
 
 class _Given(Module):
-    """Holds what the user gave, so that its parameters have names."""
+    """Holds the model that the user passed, so that its parameters have names."""
 
     def __init__(self, given: Any) -> None:
         self.model = given

@@ -159,7 +159,7 @@ class Pass:
         return self.__dict__.setdefault("_ordered", [])  # type: ignore[no-any-return]  # of __dict__
 
     def slots(self) -> list[Slot]:
-        """Return what the program gave, in an order that does not depend on the forms of activations."""
+        """Return the numbers that the program gave, in an order that does not depend on the forms of activations."""
         of_parameter = {node: index for index, node in enumerate(self.parameters)}
         found = []
         for node, codes, places in self.order():

@@ -99,12 +99,12 @@ class Recorder(Watch[Run]):
         super().__exit__(kind, error, trace)
         new: list[str] = []
         if not self._open and kind is None:
-            with suppress(AutogradError):  # by now the model may hold what cannot be searched
+            with suppress(AutogradError):  # by now the model may hold parts that cannot be searched
                 new = [name for parameter, name in self._search().items() if parameter not in self._members]
         if new:
             warnings.warn(
-                f"Since record(model), the model has got {counted(len(new), 'parameter')}, as {new[0]}, which this "
-                "record does not follow. Write to p.data instead of replacing p, and complete the model first.",
+                f"Since record(model), the model has gained {counted(len(new), 'parameter')}, such as {new[0]}, which "
+                "this record does not follow. Write to p.data instead of replacing p, and complete the model first.",
                 stacklevel=2,
             )
 

@@ -17,7 +17,7 @@ from autograd_mini.debug.flight.steps import Moment, Steps
 from autograd_mini.debug.pages.alive import MOST
 from autograd_mini.debug.timeline.travel import Trace
 
-_NEAR = 1e-9  # relative to the largest gradient: tanh and others are computed in the form of the one step
+_NEAR = 1e-9  # relative to the largest gradient: tanh and others are computed in the form that this one step used
 
 
 class Replays:

@@ -1,4 +1,4 @@
-"""The page of a training run: its charts and events as data, and the graph through which each kept step can be gone.
+"""The page of a training run: its charts and events as data, and the graph to step through each kept step.
 
 Not here: the browser's side (`training.js`), and which steps share a graph (`replays`). Read next: `debug.dap`.
 """

@@ -131,7 +131,7 @@ def page_of_call(call: Call, quiz: bool) -> Page:
 
 
 def missing_call(program: str, count: int, otherwise: str) -> ArgumentError:
-    """Return the error that a program has no such call of `backward()`, and what to do if it has none at all."""
+    """Return the error for a missing call of `backward()`, and what to do if the program makes none."""
     if count:
         choice = f"a number from 1 to {count}" if count > 1 else "1, or nothing"
         return ArgumentError(f"{program} calls backward() {counted(count, 'time')}.", f"Pass {choice}.")

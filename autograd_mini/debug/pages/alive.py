@@ -1,4 +1,4 @@
-"""The numbers of a page, each with where the page computes it anew when the reader moves a slider.
+"""The numbers of a page, each with the place where the page recomputes it when the reader moves a slider.
 
 A number carries its position in one list: the registers of the graph's tape, then what the sweep makes of them.
 Not here: the sliders (`backprop.js`), and the tape (`compile.graphs`). Read next: `debug.pages.closeup`.
@@ -117,7 +117,7 @@ class Positions:
         return self.edges[node, self.recorded[node][step - turn[0]]]
 
     def fault(self, journal: Journal) -> str:
-        """Return why the recorded numbers do not come out; "" if they do."""
+        """Return why the graph does not give the recorded numbers; "" if it does."""
         leaves = [float(journal.value(leaf)) for leaf in self.graph.leaves]
         found = [number for _, number in Program(self.graph.tape).steps(leaves)]
         for node, register in self.graph.values.items():
@@ -155,7 +155,7 @@ class Positions:
 
 
 def _listed(leaves: Sequence[tuple[int, str, str]]) -> list[list[Any]]:
-    """Return leaves with how much of its name each shares with the one before, because there may be thousands."""
+    """Return leaves, each with how much of its name it shares with the one before, because there may be thousands."""
     found, before = [], ""
     for node, name, number in leaves:
         pairs = enumerate(zip(before, name, strict=False))
@@ -170,7 +170,7 @@ def _where(decision: Decision) -> str:
 
 
 def _decided(decision: Decision) -> str:
-    """Return what to say where a decision would be another one."""
+    """Return what to say where a decision would change."""
     site = decision.site
     if decision.is_derivative:
         return f"A derivative{_where(decision)} was recorded for other numbers, so others may be wrong."

@@ -1,7 +1,7 @@
-"""Close-ups for slides: a box with its operands and what uses it, in letters that a class can read.
+"""Close-ups for slides: a box with its operands and the nodes that use it, in letters that a class can read.
 
-A picture of many boxes is too large for such letters, so a map of it stands beside the close-up. Not here: what is
-written in the boxes (`frames`). Read next: `debug.pages.frames`.
+A picture of many boxes is too large for such letters, so a map of it stands beside the close-up. Not here: the texts in
+the boxes (`frames`). Read next: `debug.pages.frames`.
 """
 
 from __future__ import annotations

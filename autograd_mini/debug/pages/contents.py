@@ -44,7 +44,7 @@ _MOST_PLOTS = 1_000
 _MOST_LINKS = 30_000  # of all paths on a page
 _LESSON = """<aside id="lesson" aria-label="lesson" tabindex="0">{sections}
 <p id="unlike" role="status" hidden>You have changed a number; the text still has the recorded ones.</p>
-<div id="sections"><button data-do="sectionBack" title="to the section before (P)">back</button
+<div id="sections"><button data-do="sectionBack" title="to the previous section (P)">back</button
 ><button data-do="sectionNext" title="to the next section (N)">continue</button></div></aside>
 """
 

@@ -1,4 +1,4 @@
-"""Slides for a class: one 16 : 9 page per step, on which the same picture stands at the same place.
+"""Slides for a class: one 16 : 9 page per step, with the same picture in the same place.
 
 Each slide has the words, the line of source, the picture and the chain rule of its step; all rows of all slides are
 equally high. Not here: which steps there are (`frames`), and paper (`browser`). Read next: `debug.pages.browser`.
@@ -178,7 +178,7 @@ class Deck:
         lines, more = self._formulas(frame), self._local(frame)
         shorter = [_without_symbols(line) for line in lines]
         shortest = [[x[0], _without_equals(x[-2]), x[-1]] if _is_sum(x) and len(x) > 3 else x for x in shorter]
-        # What there is room for, in the largest letters, if possible those with which no line has to be broken.
+        # As much as fits, in the largest letters, if possible without breaking a line.
         for some in (lines, shorter, shortest):
             for is_broken, second, letters in product((False, True), (more, []), _SIZES):
                 written = [_breakable(line, letters) for line in some]
@@ -210,7 +210,7 @@ class Deck:
         return _listed([row(derivative(root, variable(trace, x)), "=", numeral(found[x])) for x in shown])
 
     def _local(self, frame: Frame) -> list[Line]:
-        """Return the local derivative as a formula, if there is more to say than its number."""
+        """Return the local derivative as a formula, unless its number says it all."""
         if frame.step.phase != BACKWARD:
             return []
         if frame.call is not None:
@@ -278,7 +278,7 @@ class Rows(NamedTuple):
 
     @property
     def picture(self) -> int:
-        """What is left for the picture, in pixels of a slide of 1280 × 720."""
+        """The height that is left for the picture, in pixels of a slide of 1280 × 720."""
         return _HIGH - sum(self._heights)
 
     @property
@@ -376,7 +376,7 @@ def _is_sum(line: Line) -> bool:
 
 
 def _without_symbols(line: Line) -> Line:
-    """Return a sum without its terms in symbols, and with what it is about on one row: "∂loss/∂x"."""
+    """Return a sum without its terms in symbols, with its subject on one row: "∂loss/∂x"."""
     if not _is_sum(line):
         return line
     first, *numbers = [piece for place, piece in enumerate(line) if place == 0 or "mfrac" not in str(piece)]

@@ -139,7 +139,7 @@ def _sum(terms: list[float]) -> float:
 
 
 def _natural(name: str) -> tuple[str, int]:
-    """Return what to sort names by: z[2] comes before z[10], and other names stay in their order."""
+    """Return a sort key for names: z[2] comes before z[10], and other names stay in their order."""
     found = re.fullmatch(r"(.*?)\[?(\d+)\]?", name)
     return ("", 0) if found is None else (found[1], int(found[2]))
 

@@ -136,7 +136,7 @@ class Film:
         return not all(names.name(node) or names.expression(node) for node in alone)
 
     def _divided(self) -> Iterator[Sequence[Step]]:
-        """Yield all leaves; then each box when all that it needs is known; then the sweep in its order."""
+        """Yield all leaves; then each box as soon as all its inputs are known; then the sweep in its order."""
         found: dict[object, list[Step]] = {}
         for step in self.trace:
             box = self.boxes[step.node]
@@ -197,7 +197,7 @@ class Film:
         return f'<div class="{"below" if plan.is_below else "beside"}">{near}{small}</div>'
 
     def _drawn(self, stage: Stage, frame: Frame) -> Element:
-        """Return the picture of a stage with what is known at a frame."""
+        """Return the picture of a stage with the numbers known at a frame."""
         drawn = fromstring(_UNUSED.sub("", stage.svg))
         groups = {str(group.get("id")): group for group in drawn.iter("g")}
         for key, edge in groups.items():

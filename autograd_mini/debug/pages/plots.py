@@ -94,13 +94,13 @@ def _sampled(curve: Curve, left: float, right: float, x: float) -> list[tuple[fl
     for p in sorted({*places, x}):
         try:
             points.append((p, float(curve(p))))
-        except Exception:  # an operation of the user's may do anything
+        except Exception:  # a user's operation may do anything
             points.append((p, math.nan))
     return points
 
 
 def _fits(curve: Curve, x: float, y: float) -> bool:
-    """Return whether the curve passes through the recorded point: an operation of the user's may have changed."""
+    """Return whether the curve passes through the recorded point: a user's operation may have changed."""
     found = float(curve(x))
     return found == y or abs(found - y) <= 1e-6 * max(abs(y), 1e-300)
 

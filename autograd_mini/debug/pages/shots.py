@@ -20,7 +20,7 @@ from autograd_mini.engine import Value
 
 _MOST_INSIDE = 12_000  # nodes in the lists of a picture's boxes
 _FEWEST_INSIDE = 50  # of each box
-_WIDEST = 2400  # points; a wider picture would have to be shrunk until nobody can read it
+_WIDEST = 2400  # points; a wider picture would shrink until it is unreadable
 Shown = Callable[[Track], dict[str, Any]]
 
 
@@ -35,7 +35,7 @@ class Shot:
         tall: let its arrows point down, as a phone needs it; else to the right, unless that is too wide.
         opens: the calls that a click on their boxes opens by showing this picture.
         folds: the call that a click on its frame folds by showing this picture.
-        is_for_slides: let it be as wide as it is, and do not count what is in its boxes.
+        is_for_slides: keep its width, and do not count the nodes in its boxes.
     """
 
     def __init__(

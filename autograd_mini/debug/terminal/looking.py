@@ -54,7 +54,7 @@ class Looking(Prompt):
         return lines
 
     def say_if_over(self) -> None:
-        """At the end of the sweep, say so, and what gradients from before do."""
+        """At the end of the sweep, say so, and what earlier gradients will do."""
         trace = self.trace
         if self.is_over():
             gradients = "would be" if trace.remarks or trace.journal.changes else "are"
@@ -247,7 +247,7 @@ class Looking(Prompt):
         self._say_without_changes("This explains")
 
     def _subject(self) -> Value:
-        """Return what to explain at a step: the receiver of what made us stop or is not finite, else the node."""
+        """Return what to explain at a step: the receiver, if we stopped for it or it is not finite, else the node."""
         trace, step = self.trace, self.trace.step
         if step.operand is not None and any(b.kind in ("nonfinite", "above", "below") for b in self.met):
             return step.operand

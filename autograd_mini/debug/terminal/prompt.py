@@ -98,7 +98,7 @@ class Prompt(cmd.Cmd):
             self._complain(sentences(error))
         except OSError as error:
             self._complain(reason(error))
-        except Exception as error:  # the user's place in time is worth more than a clean end
+        except Exception as error:  # keeping the user's place in time matters more than a clean end
             self._complain(f"{type(error).__name__}: {error}")
         return False
 
@@ -171,7 +171,7 @@ class Prompt(cmd.Cmd):
 
 
 def painter(output: IO[str] | None) -> Paint:
-    """Return colours if they are visible and welcome: on a terminal, without NO_COLOR in the environment."""
+    """Return colours if they are visible and wanted: on a terminal, without NO_COLOR in the environment."""
     if output is None or not output.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return plain
     return lambda role, text: f"\x1b[{_COLOURS[role]}m{text}\x1b[0m" if text else text

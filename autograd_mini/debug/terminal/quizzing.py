@@ -1,6 +1,6 @@
 """The debugger in a terminal as a quiz: before it shows a step, you type what is handed on.
 
-Not here: the questions, and what a wrong answer comes from (`quiz`). Read next: `debug.terminal.turns`.
+Not here: the questions, and the slips behind wrong answers (`quiz`). Read next: `debug.terminal.turns`.
 """
 
 from __future__ import annotations

@@ -20,14 +20,14 @@ from autograd_mini.watch.boundaries import kink_of
 
 _WORDS = {
     Verdict.PASS: "agrees",
-    Verdict.NOISE: "agrees",  # as far as rounding lets one see
+    Verdict.NOISE: "agrees",  # as far as rounding allows
     Verdict.KINK: "is a choice: the slopes on the left and on the right differ",
     Verdict.FAIL: "differs",
 }
 
 
 @dataclass(frozen=True)
-class Comparison:
+class DerivativeCheck:
     """A derivative, and its estimate by finite differences."""
 
     derivative: float
@@ -49,7 +49,7 @@ class Comparison:
         return _WORDS[judge(self.derivative, self.found)]
 
 
-def local(journal: Journal, node: Value) -> Iterator[tuple[Value, Comparison]]:
+def local(journal: Journal, node: Value) -> Iterator[tuple[Value, DerivativeCheck]]:
     """Yield the local derivatives of a node by its operands, each beside its estimate, computed on demand."""
     row = node._row
     if row is None:
@@ -60,10 +60,10 @@ def local(journal: Journal, node: Value) -> Iterator[tuple[Value, Comparison]]:
     for position, (operand, partial) in enumerate(zip(node.operands, node.partials, strict=True)):
         if is_node(operand):
             derivative = 0.0 if partial is ZERO else partial
-            yield operand, Comparison(derivative, by_operand(row.function, numbers, position), remark)
+            yield operand, DerivativeCheck(derivative, by_operand(row.function, numbers, position), remark)
 
 
-def total(journal: Journal, node: Value) -> Comparison:
+def total(journal: Journal, node: Value) -> DerivativeCheck:
     """Return the final gradient of a node beside its estimate through the whole recorded graph."""
     if journal.changes:
         journal = Journal(journal.root, journal.seed)
@@ -78,7 +78,7 @@ def total(journal: Journal, node: Value) -> Comparison:
         return float(replay(above, recorded | {node: x})[root] * journal.seed)
 
     derivative = journal.gradient(node, len(journal) - 1) or 0.0
-    compared = Comparison(derivative, differentiate(function, journal.value(node)), _of_the_user(journal, above))
+    compared = DerivativeCheck(derivative, differentiate(function, journal.value(node)), _of_the_user(journal, above))
     kinks = (kink_of(other) for other in above)
     if compared.verdict != "agrees" and (kink := next(filter(None, kinks), None)) is not None:
         return replace(compared, remark=f"passes a kink: {kink}")

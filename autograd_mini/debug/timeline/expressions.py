@@ -94,7 +94,7 @@ class Moment:
         return expression
 
     def written(self, node: Value) -> str:
-        """Return how an expression can write a node: by its label, or its number if the label means something else."""
+        """Return how an expression can name a node: by its label, or its number if the label means something else."""
         label, numbered = self.index.label(node), f"#{self.index.number(node)}"
         try:
             return label if Expression(label)(self) is node else numbered
@@ -209,7 +209,7 @@ def _read(node: ast.expr, depth: int = 0) -> Meaning:
                 raise ArgumentError(f"Conditions have no function {name!r}.", f"There are {', '.join(FUNCTIONS)}.")
             return of_numbers(partial(_called, name), *arguments)
     raise ArgumentError(
-        f"{shown(ast.unparse(node))} cannot stand in a condition.",
+        f"{shown(ast.unparse(node))} cannot be used in a condition.",
         "Use numbers, names, x.grad, comparisons, and, or, not, + - * / ** %.",
     )
 

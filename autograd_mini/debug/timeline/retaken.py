@@ -1,4 +1,4 @@
-"""A recorded graph, recorded once more with other numbers in its leaves, and what that cannot follow.
+"""A recorded graph, recorded again with other numbers in its leaves, and the decisions that this cannot follow.
 
 Calls of this package's compositions are made again, so that they take the form for the new numbers; everything else is
 a replay. The old graph does not change. Not here: the place in time (`touched`).
@@ -29,7 +29,7 @@ class Retaken:
 
     Attributes:
         nodes: the new node for each old one behind the root, but for those inside of calls that were made again.
-        switched: comparisons with another answer now that it could not follow: it goes on as recorded.
+        switched: comparisons that now have another answer, and that it could not follow: it goes on as recorded.
         cut: the old nodes that stay as they were, because `no_grad` or `detach` hid what they were computed from.
     """
 
@@ -50,7 +50,7 @@ class Retaken:
     # -- one node ------------------------------------------------------------------------------------------------------
 
     def _behind(self, node: Value) -> tuple[tuple[Any, ...], Decision | None]:
-        """Return what a node is made from: the arguments of its call, if it is a result of one, or its operands."""
+        """Return the inputs of a node: the arguments of its call, if it is a result of one, or its operands."""
         if (scope := self._call_of(node)) is not None:
             return () if scope in self._results else _nodes(scope), None
         return behind(node)

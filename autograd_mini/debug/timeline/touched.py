@@ -1,6 +1,6 @@
 """Numbers set by hand: a trace of the same program on other numbers in its leaves, at the same place in time.
 
-Sets add up, and each has a way back. What a replay cannot follow is told, and the program can run again for it.
+Sets add up, and each has a way back. It says what a replay cannot follow; the program can then run again.
 Not here: the replay (`retaken`), and running programs (`program`). Read next: `debug.disorder`.
 """
 
@@ -130,7 +130,7 @@ class Touched:
         return None if "" in numbers else numbers
 
     def nudged(self, node: Value, by: float | None = None) -> tuple[Change, list[Doubt]]:
-        """Return what a leaf's other number would do, without changing anything; by default, a small step."""
+        """Return what another number in a leaf would do, without changing anything; by default, a small step away."""
         leaf, now = self.leaf(node), self.trace.value(node)
         numbers = {**self._numbers, leaf: now + (_step(now) if by is None else by)}
         retaken = self._retaken(numbers)
@@ -169,7 +169,7 @@ class Touched:
             nodes = {node: made for node, made in retaken.nodes.items() if node in self._recorded}
             for node, made in nodes.items():
                 if node in now.called.get(name := now.name(node), ()):
-                    made.name = name  # which may lead through the program's variables, and these hold the old node
+                    made.name = name  # which may go through the program's variables, and these hold the old node
             held = {path: nodes[node] for path, node in now.names.bound.items() if node in nodes}
             now = Trace(retaken.root, now.seed, now.spaces)
             now.names.bound |= held

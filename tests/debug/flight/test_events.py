@@ -22,7 +22,7 @@ def began(flight) -> list[tuple[int, str, str]]:
 
 @pytest.mark.parametrize("wanted", [0, 1, 37, 300, *random.Random(0).choices(range(1000), k=effort(2, 20))])
 def test_the_first_nan_is_found_at_its_step(wanted, tmp_path):
-    """Wherever it is in a long run, its step is kept, with its pass, and says which operation gave it."""
+    """Wherever a nan is in a long run, its step is kept, with its pass, and says which operation gave it."""
     w = Value(1.0, name="w")
     with am.record([w], path=tmp_path / "run.flight") as flight:
         for step in range(wanted + 400):
@@ -50,7 +50,7 @@ def test_infinite_gradients_of_a_finite_loss():
 
 
 def test_a_parameter_that_becomes_infinite():
-    """Before the loss is nan, the parameter is inf; each is told once, where it began."""
+    """Before the loss is nan, the parameter is inf; each is reported once, where it began."""
     w = Value(1e300, name="w")
     with am.record([w]) as flight:
         for _ in range(4):
@@ -128,7 +128,7 @@ def test_each_step_is_looked_at(steps, tmp_path):
 
 
 def test_a_unit_that_dies_again_and_again():
-    """The first and the last time stay; so memory is bounded."""
+    """The first and the last time are kept, so memory is bounded."""
     w = Value(1.0, name="w")
     with am.record([w]) as flight:
         for step in range(2000):
@@ -201,7 +201,7 @@ def test_what_is_no_unit():
 
 
 def test_weight_decay_and_hidden_relus():
-    """Death is seen although the loss has weights in it; a relu that is open behind closed ones is not called dead."""
+    """A death is seen although the loss contains weights; a relu that is open behind closed ones is not called dead."""
     w = Value(-1.0, name="w")
     with am.record([w]) as flight:
         for _ in range(6):

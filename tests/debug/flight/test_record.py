@@ -110,7 +110,7 @@ def cube():
 
 
 def test_losses_of_every_kind_step_to_the_same_bits(cube):
-    """Softmax, cross-entropy, an operation of one's own, a `where` of the user, a seed, and a leaf made on the way."""
+    """Softmax, cross-entropy, a user's operation, a user's `where`, a seed, and a leaf made on the way."""
     w = [Value(0.3), Value(-0.2), Value(1.5)]
     with am.record(w) as flight:
         for step in range(12):
@@ -143,7 +143,7 @@ def test_each_call_counts_alone():
 
 
 def test_a_pass_whose_numbers_were_changed_says_so():
-    """A leaf that is written between the computation and `backward()` makes the pass unknown, which is an error."""
+    """A leaf that is written between the computation and `backward()` makes the pass unknown, and `trace` raises."""
     w = Value(2.0, name="w")
     with am.record([w]) as flight:
         loss = w * w * w
@@ -189,7 +189,7 @@ def test_old_graphs_are_freed():
 
 
 def test_other_models_do_not_count():
-    """A `backward()` that reaches no parameter of the model is none of its steps; two records each see their own."""
+    """A `backward()` that reaches no parameter of the model is not a step; two records each see their own."""
     one, other = network(), network("relu")
     with am.record(one) as first, am.record(other) as second, am.record([one, other]) as both:
         for _ in train(one, 3):
@@ -264,7 +264,7 @@ def test_what_is_no_model(model):
 
 
 def test_models_of_all_kinds():
-    """A module, a value, lists and dicts in any nesting; not computed values, not nothing, not a folder that is not."""
+    """It takes a module, a value, nested lists and dicts; not computed values, nothing at all, or a missing folder."""
     w, b = Value(1.0), Value(2.0, name="bias")
     assert am.record({"w": [[w, w]], "b": b}).result.names == ["w[0][0]", "bias"]
     assert am.record(iter([w, b])).result.names == ["parameters[0]", "bias"]
@@ -279,10 +279,10 @@ def test_models_of_all_kinds():
 
 @pytest.mark.parametrize("way", ["added", "replaced", "in a list"])
 def test_parameters_that_come_later_are_a_warning(way):
-    """A record follows the parameters that the model had when it began; others would be missing in silence."""
+    """A record follows the parameters that the model had when it began; others would be silently missing."""
     model = network()
     given = model if way != "in a list" else model.parameters()
-    with pytest.warns(UserWarning, match="has got 1 parameter"), am.record(given) as flight:  # noqa: PT031
+    with pytest.warns(UserWarning, match="has gained 1 parameter"), am.record(given) as flight:  # noqa: PT031
         [*train(model, 2)]
         if way == "added":
             model.scale = Value(2.0)

@@ -83,7 +83,7 @@ def test_a_step_leads_to_its_own_backward_pass(pages, visit):  # noqa: F811
 
 @in_browser
 def test_from_pass_to_pass(pages, visit):  # noqa: F811
-    """Brackets go to the pass before and the next one, and stay at the same step of the sweep."""
+    """Brackets go to the previous and the next pass, and stay at the same step of the sweep."""
     good, path, *_ = pages
     shown = visit(path, f"#training={good.passes[3]}")
     shown.keys("Enter", "ArrowRight", "ArrowRight")
@@ -118,7 +118,7 @@ def test_what_happened_is_marked_where_it_began(pages, visit):  # noqa: F811
 
 @in_browser
 def test_a_click_on_a_chart_goes_to_a_step(pages, visit):  # noqa: F811
-    """The nearest one, and rather one whose pass is kept; a step without a pass offers the nearest."""
+    """A click goes to the nearest step, preferably one whose pass is kept; a step without a pass offers the nearest."""
     good, path, *_ = pages
     shown = visit(path)
     box = shown.page.locator("#run-loss .chart").bounding_box()
@@ -255,7 +255,7 @@ def test_a_picture_over_a_run(tmp_path):
 
 
 def test_how_a_run_ended():
-    """The title says so, if it was not as planned; many events are shortened, and the page says that."""
+    """The title says so if the run did not end as planned; a long list of events is shortened, and the page says so."""
     w = [Value(1.0) for _ in range(60)]
     with pytest.raises(KeyboardInterrupt), am.record({"w": w}) as flight:  # noqa: PT012
         for step in range(140):

@@ -70,7 +70,7 @@ def test_at_a_kink_the_derivative_is_a_choice():
 
 
 def test_a_kink_elsewhere_excuses_no_wrong_rule():
-    """What the gradient does not pass through says nothing about it."""
+    """Nodes that the gradient does not pass through say nothing about it."""
     am.primitive("wrong_square", lambda x: x * x, lambda y, x: (x,), domain=[(-2.0, 2.0)], check=False)
     try:
         x, other = Value(3.0), Value(0.0)

@@ -29,7 +29,7 @@ def trace():
 
 
 def texts(atoms):
-    """Expressions written by a grammar of our own, to be compared with what Python makes of them."""
+    """Expressions written by a grammar of our own, to be compared with Python's results."""
     return st.recursive(
         atoms,
         lambda inner: st.one_of(

@@ -21,7 +21,7 @@ from tests.effort import effort
 
 
 def bits(number):
-    """What tells -0.0 from 0.0, and makes nan equal to nan."""
+    """The bits, in which -0.0 differs from 0.0, and nan equals nan."""
     return None if number is None else "nan" if math.isnan(number) else number.hex()
 
 
@@ -36,7 +36,7 @@ graphs = st.tuples(st.lists(anything, min_size=1, max_size=4), steps)
 @settings(max_examples=effort(80, 1000))
 @given(graphs, st.sampled_from([1.0, -0.5, 0.0, -0.0, math.inf, math.nan]))
 def test_the_contributions_add_up_to_the_gradients_bit_for_bit(graph_, seed):
-    """Summed in their order by somebody else, they are what `backward()` writes, of every node."""
+    """Summed independently in their order, contributions give what `backward()` writes, for every node."""
     _, root = graph(*graph_)
     sums = {}
     for step in debug.trace(root, seed):

@@ -145,7 +145,7 @@ def test_every_operation_is_recorded_again(row, first, second):
 @given(first=st.lists(NUMBERS, min_size=3, max_size=3), second=st.lists(NUMBERS, min_size=3, max_size=3))
 @pytest.mark.parametrize("name", LISTS)
 def test_functions_of_lists_too(name, first, second):
-    """Softmax finds its largest element anew; arms that were not taken are taken."""
+    """Softmax finds its largest element again; arms that were not taken are taken."""
     program = LISTS[name]
     leaves, root = recorded(program, first, calls=True)
     touched = Touched(debug.trace(root))
@@ -285,7 +285,7 @@ def programs(draw, deciding):
 @settings(max_examples=effort(20, 5000), deadline=None)
 @given(program=programs(deciding=False), data=st.data())
 def test_random_programs(program, data):
-    """Whatever they compute, set after set: to the bit, or with a reason."""
+    """Random programs agree set after set, to the bit, or the trace says why not."""
     lists = st.lists(NUMBERS, min_size=3, max_size=3)
     first = data.draw(lists)
     leaves, root = recorded(program, first)
@@ -302,7 +302,7 @@ def test_random_programs(program, data):
 @settings(max_examples=effort(20, 5000), deadline=None)
 @given(program=programs(deciding=True), data=st.data())
 def test_random_programs_that_decide(program, data):
-    """A choice that the program would not make is told, or it makes no difference."""
+    """A choice that the program would not make is reported, or it makes no difference."""
     lists = st.lists(NUMBERS, min_size=3, max_size=3)
     leaves, root = recorded(program, data.draw(lists))
     second = data.draw(lists)
@@ -461,7 +461,7 @@ def test_a_gradient_set_by_hand_is_forgotten():
 
 
 def test_what_is_behind_a_cut_is_told():
-    """A number from `no_grad` or `detach` stays what it was, which nobody could see otherwise."""
+    """A number from `no_grad` or `detach` does not follow, and the trace says so."""
     with am.provenance():
         x = Value(2.0, name="x")
         with am.no_grad():

@@ -1,4 +1,4 @@
-"""Time travel: wherever one comes from, the same moment is the same; motions, breakpoints, names, places."""
+"""Time travel: a moment is the same wherever you come from; motions, breakpoints, names, places."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.effort import effort
 
 
 def state(trace):
-    """All that one can see."""
+    """Everything that is visible."""
     return trace.position, trace.passed, [(node, bits(g)) for node, g in trace.gradients.items()], trace.level
 
 
@@ -33,7 +33,7 @@ motions = st.lists(
 @settings(max_examples=effort(60, 1000))
 @given(graphs, motions)
 def test_any_walk_ends_in_the_state_of_its_place(graph_, walk):
-    """A trace that has been anywhere shows what a fresh one shows that was sent to the same step."""
+    """A trace that has been anywhere shows what a fresh one shows at the same step."""
     _, root = graph(*graph_)
     trace, fresh = debug.trace(root), debug.trace(root)
     for motion, back, number in walk:
