@@ -85,6 +85,12 @@ def pieces(x):
     return am.where(x < -1.0, -x - 0.5, am.where(x < 1.0, x * x / 2.0, outer))
 
 
+def floors(z):
+    """Sums and maxima are no index of a largest element, so their floor is not left out."""
+    taken = am.take(z, am.sum(z)) + am.take(z, am.maximum(*z)) * z[3]
+    return am.floor(am.sum(z)) * z[0] + am.floor(am.minimum(*z)) * z[1] + taken
+
+
 ROWS = [[0.1, -0.2], [0.3, 0.4], [-0.5, 0.6]]
 LISTS = [
     (cross_entropy, ([1.0, 2.0, 3.0], [0.0, 1.0, 0.0])),
@@ -123,6 +129,7 @@ LISTS = [
     (attention, (ROWS, ROWS[::-1], ROWS)),
     (recurrent, ([0.1, 0.2, 0.3], [[0.1, 0.2, 0.3]] * 3, [0.0, 0.1, 0.2], [1.0, 2.0, -1.0, 0.5, 0.3], [0.0] * 3)),
     (pieces, (0.5,)),
+    (floors, ([1.0, 2.0, 0.5, 0.25],)),
 ]
 
 

@@ -19,7 +19,6 @@ from autograd_mini.compile.languages.lowering import Sign, sign_of
 from autograd_mini.compile.languages.ordering import Plan, Store, Unit, is_condition, length_of
 from autograd_mini.compile.languages.rolling import (
     GATHERED,
-    LARGEST,
     Down,
     Entry,
     Fold,
@@ -140,8 +139,7 @@ class Writer:
     def _is_index(self, register: int) -> bool:
         """Whether a register is an integer in the code: the index of a largest element."""
         alias = self._plan.alias(register)
-        fold = self.rolled.folds.get(register if alias is None else alias)
-        return fold is not None and fold.op == LARGEST
+        return self._plan.is_index(register if alias is None else alias)
 
     def _real(self, index: Text) -> Text:
         """An integer as a number: -0 is not -0.0, and 1 / 2 is 0 in C and Java."""
