@@ -20,7 +20,7 @@ from autograd_mini.compile.languages import DERIVATIVES
 from autograd_mini.compile.languages.c import C
 from autograd_mini.compile.languages.java import JAVA, class_of
 from autograd_mini.compile.languages.javascript import JAVASCRIPT
-from autograd_mini.compile.languages.language import Language, Outline, Parameter
+from autograd_mini.compile.languages.language import Language, Outline, Parameter, remark
 from autograd_mini.compile.languages.lowering import lowered_with
 from autograd_mini.compile.languages.ordering import Store
 from autograd_mini.compile.languages.parameters import Arguments, identifier
@@ -162,7 +162,7 @@ def emit(
         name, paths, example = name or type(f).__name__.lower(), ["model", *paths], (f, *example)
         f = functools.partial(_called)
     chosen = LANGUAGES[language]
-    title = identifier(chosen.title(name or _plain(getattr(f, "__name__", "f"))), chosen)
+    title = identifier(chosen.title(name or _plain(getattr(f, "__name__", "f"))), chosen, [*chosen.library])
     positions = range(len(example)) if argnums is None else _positions(argnums, example)
     arguments = Arguments(paths, example, chosen, title, positions)
     with tracing(sys._getframe()) as builder:
@@ -189,7 +189,7 @@ def _about(f: Callable[..., Any], title: str, derivative: str) -> str:
     code: Any = getattr(f, "__code__", None)
     file, line = ("<unknown>", 1) if code is None else (code.co_filename, code.co_firstlineno)
     has_source = linecache.getline(file, line) and (cell(file) or not file.startswith("<"))
-    source = f" ({located(file if cell(file) else Path(file).name, line)})" if has_source else ""
+    source = f" ({remark(located(file if cell(file) else Path(file).name, line))})" if has_source else ""
     what = {"gradient": "Value and derivatives", "jacobian": "Jacobian", "hessian": "Hessian"}[derivative]
     return f"{what} of {title}{source}, written by autograd_mini."
 

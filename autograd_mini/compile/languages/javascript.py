@@ -96,11 +96,13 @@ function roundDecimal(x, digits) {
     test=_test,
     is_camel=True,
     reserved=frozenset([
-        "Infinity", "Math", "NaN", "Number", "Object", "arguments", "await", "break", "case", "catch", "class",
+        "Array", "Infinity", "Math", "NaN", "Number", "Object", "RangeError", "arguments", "await", "break", "case",
+        "catch", "class",
         "const", "continue", "debugger", "default", "delete", "do", "else", "enum", "eval", "export", "extends",
         "false", "finally", "for", "function", "if", "implements", "import", "in", "instanceof", "interface",
         "let", "new", "null", "package", "private", "protected", "public", "return", "static", "super",
         "switch", "this", "throw", "true", "try", "typeof", "undefined", "var", "void", "while", "with",
         "yield",
     ]),
+    library=frozenset(["Error", "console"]),  # of the test
 )  # fmt: skip

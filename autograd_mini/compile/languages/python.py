@@ -5,6 +5,7 @@ Not here: what is written (`writing`). Read next: `compile.languages.c`.
 
 from __future__ import annotations
 
+import builtins
 import keyword
 from collections.abc import Sequence
 
@@ -125,4 +126,5 @@ def round_decimal(x, digits):
     reserved=frozenset([
         *keyword.kwlist, "ValueError", "abs", "float", "len", "math", "range", "reversed", "round", "sum",
     ]),
+    library=frozenset(dir(builtins)),
 )  # fmt: skip

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from autograd_mini.compile.languages.expressions import ATOM, TIGHT, Expressions, Text
-from autograd_mini.compile.languages.language import Language, ascii_of
+from autograd_mini.compile.languages.language import Language, ascii_of, remark
 from autograd_mini.compile.languages.lowering import Sign, sign_of
 from autograd_mini.compile.languages.ordering import Plan, Store, Unit, is_condition, length_of
 from autograd_mini.compile.languages.rolling import (
@@ -280,7 +280,7 @@ class Writer:
         if here == self._last_place:
             return ""
         self._last_place = here
-        expression = ascii_of(" ".join(place.expression.split())).replace("\\", "/")  # Java reads \u in comments too
+        expression = remark(place.expression)
         return f"{expression if len(expression) <= 60 else expression[:57] + '...'}  (line {place.line})"
 
     def _statement(self, unit: Unit) -> None:
