@@ -559,6 +559,17 @@ def test_test_of_the_code(language, tmp_path):
         assert (done.returncode != 0, "ok" in done.stdout) == (is_wrong, not is_wrong), done
 
 
+@pytest.mark.parametrize(
+    ("language", "file"), [("python", "my-loss.py"), ("python", "class.py"), ("javascript", "a #%b.mjs")]
+)
+def test_test_of_a_file_of_any_name(language, file, tmp_path):
+    """The test finds the code also where the file's name is no name of the language."""
+    needed(language)
+    path = emit(layer, *LISTS[2][1], language=language, test=True).save(tmp_path / file)
+    test = path.with_name(f"{path.stem}_test{path.suffix}").name
+    assert "ok" in called(["node" if language == "javascript" else sys.executable, test], tmp_path)
+
+
 def test_what_is_readable():
     """The user's names and expressions are in the code, lists become loops, and lengths are checked."""
     text = str(emit(by_hand, [1.0, 2.0, 3.0], [0.0, 1.0, 0.0], language="java"))

@@ -6,6 +6,7 @@ Not here: what is written (`writing`). Read next: `compile.languages.parameters`
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from autograd_mini.compile.languages.c import OPERATORS, loops
 from autograd_mini.compile.languages.language import Language, Outline, joined
@@ -36,7 +37,7 @@ def _file(outline: Outline) -> str:
 
 def _test(outline: Outline, inputs: Sequence[object], results: Sequence[object], file: str) -> str:
     return f"""// Compare {outline.name} with the results of autograd_mini.
-import {{ {outline.name} }} from "./{file}";
+import {{ {outline.name} }} from "./{quote(file)}";
 
 const $expected = [{JAVASCRIPT.literals(results)}];
 const $got = Object.values({outline.name}({JAVASCRIPT.arguments(inputs)})).flat();
