@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from autograd_mini.compile.backends.interpreter import Program
@@ -149,10 +150,12 @@ def emit(
         return x * x, d_x
     <BLANKLINE>
     """
-    if language not in LANGUAGES:
+    if not isinstance(language, str) or language not in LANGUAGES:
         raise ArgumentError(f"There is no language {shown(language)}.", f"Choose one of {', '.join(LANGUAGES)}.")
     if derivative not in DERIVATIVES:
         raise ArgumentError(f"There is no derivative {shown(derivative)}.", f"Choose {', '.join(DERIVATIVES)}.")
+    if not isinstance(name, (str, NoneType)):
+        raise ArgumentError(f"A function cannot be called {shown(name)}.", 'Give a text: name="loss".')
     if not callable(f):
         raise OperandError(f"emit() takes a function, not {shown(f)}.", "Write emit(f, x), not emit(f(x)).")
     if not example:
