@@ -774,6 +774,7 @@ def products(x):
         ((lambda x: x, 1.0), {"derivative": "slope"}, ArgumentError, "There is no derivative"),
         ((lambda x: x, 1.0), {"language": ["c"]}, ArgumentError, "There is no language"),
         ((lambda x: x, 1.0), {"name": 3}, ArgumentError, "cannot be called 3"),
+        ((lambda x: [], 1.0), {"derivative": "jacobian"}, OperandError, "returned none"),
         ((lambda x: x,), {}, ArgumentError, "needs an example"),
         ((1.0, 1.0), {}, OperandError, "takes a function"),
         ((lambda x: x, "a"), {}, OperandError, "with x"),

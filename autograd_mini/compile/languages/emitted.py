@@ -170,6 +170,8 @@ def emit(
     arguments = Arguments(paths, example, chosen, title, positions)
     with tracing(sys._getframe()) as builder:
         outputs, names = _traced(arguments.takes_models(f), arguments, builder, derivative)
+        if not outputs:
+            raise OperandError("emit() needs a function that returns numbers; this one returned none.", "Return some.")
         tape = builder.tape(outputs)
     tape, names = lowered_with(tape, names)
     outline = outline_of(tape, arguments, _about(f, title, derivative), names, derivative)
