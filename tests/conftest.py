@@ -12,6 +12,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -64,12 +66,23 @@ def pytest_sessionstart(session):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Tests of a peer, an editor or the C text, which the tests do not install, are there where it is, not skipped."""
+    """Tests of a peer, an editor or the C text, which the tests do not install, are there where it is, not skipped.
+
+    Of a test that is `sampled(n)`, every n-th case runs, and with --exhaustive all.
+    """
     is_compiled = importlib.util.find_spec("autograd_mini.core._native") is not None
+    counts: Counter[tuple[Path, str]] = Counter()
+    for item in items:
+        for mark in item.iter_markers("sampled"):
+            name = item.path, item.originalname
+            if counts[name] % mark.args[0] and not effort.exhaustive:
+                item.add_marker("left_out")
+            counts[name] += 1
     missing = [
         item
         for item in items
-        if any(importlib.util.find_spec(m.args[0]) is None for m in item.iter_markers("peer"))
+        if item.get_closest_marker("left_out")
+        or any(importlib.util.find_spec(m.args[0]) is None for m in item.iter_markers("peer"))
         or any(m.args[0] not in os.environ for m in item.iter_markers("editor"))
         or (item.get_closest_marker("native") and not is_compiled)
     ]

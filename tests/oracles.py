@@ -16,8 +16,17 @@ import sympy
 
 X, Y = sympy.symbols("x y", real=True)
 
+
+class Meanings(dict[str, Any]):
+    """What rows mean, by their names."""
+
+    def __missing__(self, name: str) -> Any:
+        raise AssertionError(f"write what {name} means, as a SymPy expression, in MEANING of tests/oracles.py")
+
+
 # What each smooth row of the table means, written by hand. cbrt is tested on positive numbers and by its symmetry.
-MEANING: dict[str, Any] = {
+MEANING = Meanings()
+MEANING |= {
     "add": X + Y,
     "sub": X - Y,
     "mul": X * Y,

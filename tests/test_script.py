@@ -202,6 +202,7 @@ def test_a_variable_of_a_module(run, package):
     assert "1 node, 0 edges" in run("-m package.model:x").stdout
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("module", "message"),
     [

@@ -52,6 +52,7 @@ def sentence(done, text, status=1):
 # -- what an encoding lacks --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(4)
 @posix
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp437"])
 @pytest.mark.parametrize(
@@ -112,6 +113,7 @@ def test_spelling():
 # -- streams that are closed, full, or cut off -------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(3)
 @posix
 @pytest.mark.parametrize(
     "command", ["prove", "draw ex.py", "demo --steps 2", "debug ex.py", "debug --page p.html ex.py", "doctor", "--help"]
@@ -125,6 +127,7 @@ def test_standard_output_that_is_closed(shell, tmp_path, command):
     assert (tmp_path / "p.html").exists() == ("--page" in command)
 
 
+@pytest.mark.sampled(3)
 @posix
 @full
 @pytest.mark.parametrize(
@@ -139,6 +142,7 @@ def test_standard_output_that_is_full(shell, command):
     assert "Exception ignored" not in done.stdout
 
 
+@pytest.mark.sampled(3)
 @posix
 @pytest.mark.parametrize("command", ["prove", "prove softmax", "draw ex.py", "--help", "debug ex.py"])
 def test_output_whose_reader_goes(shell, tmp_path, command):
@@ -177,6 +181,7 @@ def test_the_program_is_not_blamed_for_standard_output(shell, tmp_path, command)
     assert "the program raised an error" in own.stderr
 
 
+@pytest.mark.sampled(3)
 @posix
 @pytest.mark.parametrize("command", ["prove", "draw ex.py", "demo --steps 2", "debug --page p.html ex.py"])
 @pytest.mark.parametrize("where", ["&-", pytest.param("/dev/full", marks=full)])
@@ -230,6 +235,7 @@ def test_a_disk_that_is_full(shell, tmp_path, command, file):
     assert "the program raised" not in done.stderr
 
 
+@pytest.mark.sampled(3)
 @posix
 @pytest.mark.parametrize(
     ("command", "message"),

@@ -17,6 +17,7 @@ from autograd_mini.compile.tape import INPUT, Tape
 from autograd_mini.compile.tracing import Builder, Register
 from autograd_mini.core import ieee
 from autograd_mini.core import table as of
+from autograd_mini.core.row import TABLE
 from autograd_mini.core.rules import LN2, halves
 from autograd_mini.core.table import abs, exp, floor, log, log1p, pow, sqrt, where
 from autograd_mini.errors import ArgumentError
@@ -251,6 +252,17 @@ EXPANSIONS: dict[str, Callable[..., Any]] = {
     "take": _take,
     "xlogy": lambda x, y: where((x == 0.0) & (y == y), 0.0, x * log(y)),
 }
+
+
+def expansion_of(name: str) -> Callable[..., Any]:
+    """The expansion of a row: the one above, or else that of formulas."""
+    expansion = EXPANSIONS.get(name, TABLE[name].expansion)
+    if expansion is None:
+        raise ArgumentError(
+            f"The operation {name!r} cannot be written in this language.",
+            "Write an `expansion` of it in core/table.py: the same function in simpler operations.",
+        )
+    return expansion
 
 
 def expanded(tape: Tape, names: Set[str]) -> Tape:

@@ -25,7 +25,7 @@ from autograd_mini.compile.tape import (
     kind_of,
     spelled,
 )
-from autograd_mini.core.row import FLAT, TABLE, Primitive, as_number, interpreters
+from autograd_mini.core.row import FLAT, TABLE, Primitive, float_of, interpreters
 from autograd_mini.core.traced import Condition, Unrecorded, relations, resolved
 from autograd_mini.core.traced import tape as active
 from autograd_mini.errors import TraceError
@@ -243,7 +243,7 @@ class Builder:
             ) from error
         finally:
             self._nearest = before
-        return self.register_of(result if isinstance(result, Unrecorded) else as_number(result))
+        return self.register_of(result if isinstance(result, Unrecorded) else float_of(row, result))
 
     def _where(self, condition: Register | bool, a: Register, b: Register) -> Register:
         return (a if condition else b) if isinstance(condition, bool) else self.add("where", (condition, a, b))

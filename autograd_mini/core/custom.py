@@ -57,7 +57,7 @@ def primitive(
 
     Raises:
         ArgumentError: the name is taken; the rule is missing, takes a different number of operands than the function,
-            or contradicts it.
+            or contradicts it; the domain is no interval.
 
     In both, Python's operators follow C99, so 1 / 0 is inf. Functions of `math` raise at a pole, outside their domain
     and on overflow; you then get an ArgumentError that names the operation and the numbers.
@@ -73,7 +73,7 @@ def primitive(
     def add(function: Callable[..., float]) -> Any:
         title = name if isinstance(name, str) else getattr(function, "__name__", name)
         names, is_variadic, signature = _operands(title, function, rule)
-        intervals: Any = (domain,) if domain and isinstance(domain[0], (int, float)) else domain
+        intervals = _intervals(title, domain)
         assert isinstance(title, str)
         assert rule is not None
         row = Primitive(title, _completed(title, function), rule, symbol or title, intervals, ulp, kink, curvature,
@@ -121,6 +121,27 @@ def _operands(name: Any, function: Any, rule: Any) -> tuple[tuple[str, ...], boo
     is_variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     names = tuple([p.name for p in parameters if not is_variadic or p.kind is p.VAR_POSITIONAL])
     return names, is_variadic, inspect.Signature([p.replace(annotation=p.empty) for p in parameters])
+
+
+def _intervals(name: Any, domain: Any) -> tuple[Interval, ...]:
+    """The interval of each operand; one interval stands for all."""
+    several = isinstance(domain, (tuple, list)) and domain and all(isinstance(x, (tuple, list)) for x in domain)
+    intervals = tuple(map(tuple, domain)) if several else (domain,)
+    if not all(_is_interval(interval) for interval in intervals):
+        raise ArgumentError(
+            f"The domain of {name!r} is {shown(domain)}.",
+            "Pass (low, high), the smaller number first, or a tuple with one such pair for each operand.",
+        )
+    return intervals
+
+
+def _is_interval(interval: Any) -> bool:
+    return (
+        isinstance(interval, (tuple, list))
+        and len(interval) == 2
+        and all(isinstance(end, (int, float)) for end in interval)
+        and interval[0] <= interval[1]
+    )
 
 
 def _is_redefined(old: Callable[..., Any], new: Callable[..., Any]) -> bool:
@@ -211,7 +232,7 @@ def _slopes(row: Primitive, point: list[float], sizes: list[float]) -> Iterator[
     except Exception:  # from the user's code; calling the operation there will raise it again
         return
     for i, partial in enumerate(partials):
-        if partial is ZERO or not (math.isfinite(result) and math.isfinite(partial)):
+        if partial is ZERO or not math.isfinite(result):
             continue
         try:
             differences = [_difference(row, point, i, step * sizes[i]) for step in _STEPS]
@@ -222,7 +243,8 @@ def _slopes(row: Primitive, point: list[float], sizes: list[float]) -> Iterator[
         size = max(abs(fine), noises[2])
         is_sure = abs(fine - middle) <= 0.01 * size and abs(middle - rough) <= 0.1 * size
         both = zip(differences, noises, strict=True)
-        if is_sure and all(abs(partial - d) > 0.05 * max(abs(partial), abs(d)) + noise for d, noise in both):
+        near = [abs(partial - d) <= 0.05 * max(abs(partial), abs(d)) + noise for d, noise in both]
+        if is_sure and not (math.isfinite(partial) and any(near)):
             yield i, (float(partial), fine)
 
 

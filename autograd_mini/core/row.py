@@ -159,17 +159,18 @@ class Primitive:
             raise
         except (ArithmeticError, ValueError):
             partials = by_c99(f"The rule of {self.name!r}", self.rule, (result, *operands))
-            return tuple([self._partial(p, result) for p in partials])
+            return tuple([self._partial(p, result, is_c99=True) for p in partials])
 
-    def _partial(self, partial: Any, result: Any) -> Any:
+    def _partial(self, partial: Any, result: Any, is_c99: bool = False) -> Any:
         if partial is ZERO:
             return ZERO
         if type(partial) in interpreters and not isinstance(partial, float):
             return partial
-        if isinstance(partial, complex):
+        if isinstance(partial, complex) and not is_c99:  # (-8.0) ** 0.5 is nan then
             raise ArithmeticError
         number = as_number(partial)
-        if number is None and isinstance(result, float) and type(partial) not in interpreters:
+        is_wrong = isinstance(result, float) or (is_hopeless(partial) and not is_formula(partial))
+        if number is None and is_wrong and type(partial) not in interpreters:
             raise ArgumentError(
                 f"The rule of {self.name!r} returned {shown(partial)} for numbers.",
                 "Compute each partial from the result and the operands; it must be a number or ZERO.",
@@ -242,7 +243,7 @@ def is_hopeless(operand: object) -> bool:
     )
 
 
-_BARE = ("backward(seed)", "Value.data", "Value.grad")  # these take plain numbers only
+_BARE = ("backward(seed)", "huber(delta)", "Value.data", "Value.grad")  # these take plain numbers only
 
 
 def operand_error(where: str, operand: object) -> OperandError:
@@ -270,7 +271,11 @@ def _advice(where: str, operand: Any, kind: str) -> str:
         return "Masks are not supported: pass the elements that are not masked, array.compressed()."
     is_leaf = where.startswith("Value")
     if not (hasattr(operand, "__array__") or isinstance(operand, Iterable)):
-        takes = "int, float, Fraction or NumPy scalar" if is_leaf else "int, float, Fraction, NumPy scalar or Value"
+        takes = (
+            "int, float, Fraction or NumPy scalar"
+            if is_leaf or where in _BARE
+            else "int, float, Fraction, NumPy scalar or Value"
+        )
         return f"Pass an {takes}."
     if is_leaf:
         return "A Value is one number; make a list: [Value(x) for x in xs]."

@@ -10,7 +10,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
-from autograd_mini.core.row import as_number, branch, numbers_in, operand_error, operand_of
+from autograd_mini.core.row import as_number, branch, is_formula, numbers_in, operand_error, operand_of
 from autograd_mini.core.table import abs, dot_of, where
 from autograd_mini.core.traced import Unrecorded
 from autograd_mini.engine import Value
@@ -200,13 +200,17 @@ def huber(predictions: Any, targets: Any, delta: float = 1.0) -> Scalar:
 @composition("The hinge loss of a classifier with a margin: relu(1 - label * score).",
              "-label / n where the margin is violated, no edge where it is not; 0 at the kink.\n"
              "Source: Cortes, Vapnik, 1995, Machine Learning 20.", "hinge([0.5, 2.0], [1, 1]) -> 0.25",
-             takes="scores: a number or `Value`, or a list of them.\nlabels: 1 or -1; or a list, one per score.",
+             takes="scores: a number or `Value`, or a list of them.\nlabels: 1 or -1; or a list, one per score. While "
+                   "tracing, the loss is nan for any other label.",
              returns="The loss; for lists, its mean.",
              raises=_PAIRED.replace("the lists", "a label is neither 1 nor -1; the lists"))  # fmt: skip
 @composite
 def hinge(scores: Any, labels: Any) -> Scalar:
     def loss(score: Scalar, label: Any) -> Scalar:
-        if label != 1 and label != -1:
+        if number_of(label) is None and not is_formula(getattr(label, "data", label)):  # on a tape
+            margin = 1.0 - label * score
+            return where((label == 1.0) | (label == -1.0), relu(margin), math.nan * margin)
+        if number_of(label) not in (1.0, -1.0, None):
             raise ArgumentError(f"hinge() got the label {shown(label)}.", "Pass 1 or -1.")
         return relu(1.0 - label * score)
 

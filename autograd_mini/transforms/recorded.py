@@ -146,7 +146,7 @@ class _Graph:
                 slope if slope is not ZERO and isinstance(x, Methods) and x in self._dependents else ZERO
                 for slope, x in zip(slopes, operands, strict=True)
             ]
-            if node.keeps_pairs:  # a traced node has none recorded and would compute them now
+            if type(node) is not Traced:  # which has none recorded and would compute them now
                 recorded = node.partials
                 live = [ZERO if known is ZERO else slope for slope, known in zip(live, recorded, strict=True)]
                 for slope, known in zip(live, recorded, strict=True):

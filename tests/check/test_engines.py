@@ -81,6 +81,7 @@ def test_one_operand_may_get_the_gradient_of_the_other():
     assert report.mistakes[0].correction == "Write other.grad += self.data * out.grad."
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_mistake_is_named(name):
     """The mistakes are named, each with a small program whose wrong gradient is what the engine really gives."""

@@ -367,6 +367,7 @@ def test_a_walk_without_an_order(f, is_stack):
     assert report.mistakes[0].name in walk, report
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize(("name", "f", "df", "at"), PLANTED)
 def test_a_planted_mistake_is_named_first(name, f, df, at):
@@ -436,6 +437,7 @@ CUT = [("tanh", 2), ("tanh", 3), ("tanh", 5), ("sigmoid", 3), ("softplus", 5), (
        (math.tanh, 3), (smooth, 2), (smooth, 5)]  # fmt: skip
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("f", "end"), CUT)
 @pytest.mark.parametrize("tail", [0.0, -0.0, 1e-9])
 def test_a_derivative_that_is_cut_in_the_tails_fails(f, end, tail):

@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 
 import autograd_mini as am
 from autograd_mini.compile.backends.interpreter import Program
+from autograd_mini.compile.expansions import expansion_of
+from autograd_mini.compile.languages.c import C
+from autograd_mini.compile.languages.language import EXPANDED
 from autograd_mini.compile.languages.lowering import lowered
 from autograd_mini.compile.passes import optimized
 from autograd_mini.compile.tracing import tracing
@@ -192,3 +195,13 @@ def test_registers(tmp_path):
     expected = [[float(number) for _, number in Program(tapes[i]).steps(xs)] for i, xs in calls]
     for wanted, got in zip(expected, run("javascript", all_of, calls, tmp_path, registers=True), strict=True):
         assert [*map(repr, got)] == [*map(repr, wanted)]
+
+
+def test_a_language_needs_no_entry():
+    """What it has no function for is written as an expansion, or as in formulas; else an error says what to write."""
+    lacking = dataclasses.replace(C, operations={x: form for x, form in C.operations.items() if x != "log10"})
+    assert (C.operations["log10"], lacking.operations["log10"]) == ("log10", EXPANDED)
+    assert expansion_of("log10") is TABLE["log10"].expansion
+    assert expansion_of("erf") is not TABLE["erf"].expansion
+    with pytest.raises(am.ArgumentError, match=r"(?s)'sin' cannot be written.*`expansion`.*core/table.py"):
+        expansion_of("sin")

@@ -1,4 +1,4 @@
-"""The conventions C1 to C8, each a sentence that a user can remember, up to third derivatives at every kink and switch.
+"""The conventions C1 to C9, each a sentence that a user can remember, up to third derivatives at every kink and switch.
 
 Reverse mode, forward mode and `backward()` must give the same answer: a convention is not a matter of the mode.
 """
@@ -622,3 +622,15 @@ def test_c8_the_same_bits_for_numbers_values_and_dual_numbers():
         plain = program(*xs)
         assert repr(program(*map(Value, xs)).data) == repr(plain)
         assert repr(jvp(program, xs, (1.0, 0.0, 0.0))[0]) == repr(plain)
+
+
+# -- C9: a tape finds special points when it runs ----------------------------------------------------------------------
+
+
+def test_c9_a_traced_probability_is_a_number():
+    """A constant 0 among the targets has no edge; a 0 that is an input or a `Value` multiplies an infinite logit."""
+    assert am.cross_entropy([-inf, 2.0], [0.0, 1.0]) == am.binary_cross_entropy(inf, 1.0) == 0.0
+    traced = am.jit(lambda z, t: am.cross_entropy(z, t))([-inf, 2.0], [0.0, 1.0])
+    assert math.isnan(traced)
+    assert math.isnan(am.cross_entropy([-inf, 2.0], [Value(0.0), Value(1.0)]).data)
+    assert am.jit(lambda z: am.cross_entropy(z, [0.0, 1.0]))([-inf, 2.0]) == 0.0

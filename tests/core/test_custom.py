@@ -15,6 +15,7 @@ import autograd_mini as am
 from autograd_mini.core.row import TABLE, ZERO
 
 NAME = "test_custom"
+nan = math.nan
 # Their rules are meant to differ from their functions: a slope of 0 that has a derivative, or y as a function of x.
 MEANT_TO_DIFFER = ("flat", "slope_at_kink", "one_power_less")
 ROWS = [row for row in TABLE.values() if not row.is_users and row.name not in MEANT_TO_DIFFER]
@@ -109,6 +110,48 @@ def test_the_rule_of_another_function_is_found(register):
     ):
         with pytest.raises(am.ArgumentError, match=r"(?s)contradicts.*slope.*differences.*do:.*check=False"):
             register(function, rule)
+
+
+@pytest.mark.parametrize("slope", [nan, math.inf, -math.inf])
+def test_a_slope_that_is_not_finite_is_found(register, slope):
+    """Where the function is finite and smooth, nan and infinity are wrong slopes too; at a pole they are right."""
+    with pytest.raises(am.ArgumentError, match=r"(?s)contradicts.*gives the slope (nan|-?inf).*differences"):
+        register(lambda x: x * x, lambda y, x: (2.0 * x + slope,))
+    register(lambda x: abs(x), lambda y, x: (x / abs(x),))
+
+
+@pytest.mark.parametrize(
+    "domain", [(), "ab", 3.0, (0.0,), (0.0, 1.0, 2.0), (nan, 1.0), (3.0, -3.0), ("a", "b"), ((0.0, 1.0), 2.0), None]
+)
+def test_an_impossible_domain(register, domain):
+    """A domain is two numbers, the smaller one first, or one such pair per operand; anything else is an error."""
+    with pytest.raises(am.ArgumentError, match=r"(?s)domain of .*test_custom.*do: .*\(low, high\)"):
+        register(lambda x: x * x, lambda y, x: (2.0 * x,), domain=domain)
+    assert NAME not in TABLE
+
+
+@pytest.mark.parametrize("partial", [2.0j, "a", None, [1.0]])
+def test_a_partial_that_is_no_number(register, partial):
+    """An error names the rule in every mode, while tracing too."""
+    operation = register(lambda x: x * x, lambda y, x: (partial,), check=False)
+    for use in (
+        lambda: operation(am.Value(3.0)),
+        lambda: am.grad(operation)(3.0),
+        lambda: am.grad(am.grad(operation))(3.0),
+        lambda: am.jvp(operation, (3.0,), (1.0,)),
+        lambda: am.jit(am.grad(operation))(3.0),
+    ):
+        with pytest.raises(am.ArgumentError, match=rf"(?s)The rule of '{NAME}' returned.*must be a number or ZERO"):
+            use()
+
+
+def test_a_function_that_returns_no_number_is_not_compiled(register):
+    """As in eager mode, the error names the function."""
+    for result in (None, "a"):
+        operation = register(lambda x, result=result: result, lambda y, x: (1.0,), check=False)
+        for f in (operation, am.jit(operation)):
+            with pytest.raises(am.ArgumentError, match=rf"The function of '{NAME}' returned {result!r}"):
+                f(3.0)
 
 
 class Counter:

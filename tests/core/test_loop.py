@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 import autograd_mini as am
-from autograd_mini import Value, micrograd
+from autograd_mini import Value, engine, micrograd
 from autograd_mini.core import sweep
 from autograd_mini.core.row import TABLE, ZERO
 from autograd_mini.core.sweep import topological_order
@@ -102,7 +102,7 @@ def test_an_interruption_changes_no_gradient(after):
     class Interrupt(BaseException):
         """Unlike a KeyboardInterrupt, it does not end a whole test run when it comes a moment too late."""
 
-    seed, frames = 0.0, (__file__, sweep.__file__)
+    seed, frames = 0.0, (__file__, engine.__file__, sweep.__file__)
 
     def interrupt(frame):  # once, and only in the loop below: an error in a callback of the collector would be ignored
         if seed > 0.0 and not interrupted and frame.f_code.co_filename in frames:
@@ -382,6 +382,7 @@ def test_a_deep_graph_of_each_kind_is_freed():
     gc.collect()
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("threshold", [1, 2, 3, 4, 5, 7, 11, 13, 17])
 def test_scopes_that_the_collector_leaves_while_a_relu_is_recorded(threshold):
     """The collector may close a generator inside of a scope at any allocation; the scope of a relu stays whole."""

@@ -57,6 +57,7 @@ def test_random_programs_have_the_same_bits(other, leaves, steps):
     assert twin.answer(leaves, steps) == other.ask("answer", leaves, steps)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", twin.OPERATIONS)
 def test_single_operations_have_the_same_bits(other, name):
     """One operation on special numbers, with each operand a Value or a constant."""
@@ -243,6 +244,7 @@ def run(script, pure):
     return done.stdout
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("script", [NONSENSE, UNUSED, CLASSES, AGAIN], ids=["fields", "unused", "classes", "again"])
 def test_nothing_crashes_it(script):
     """Private fields of any kind or missing, nodes without __init__, strange classes, a second import: no crash."""

@@ -132,6 +132,7 @@ def test_copies_are_the_same_graph(name):
     assert str(COPIES[name](gradients)) == str(gradients)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", COPIES)
 def test_copies_of_any_depth(name):
     """100,000 nodes, or thousands of conditions one behind the other, need no deeper stack."""
@@ -441,3 +442,5 @@ def test_few_modules_know_the_pairs():
         if re.search(r"\b_(left|right|dleft|dright)\b", path.read_text())
     }
     assert knowing == {"core/node.py", "core/cell.py", "core/sweep.py", "engine.py"}
+    asking = {path.name for path in folder.rglob("*.py") if "keeps_pairs" in path.read_text()}
+    assert asking == {"node.py", "traced.py", "sweep.py"}

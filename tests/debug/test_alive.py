@@ -92,6 +92,7 @@ def check(page, trace, program, settings):
         assert same(values[-1], again.data, program in EXACT)
 
 
+@pytest.mark.sampled(2)
 @in_browser
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
 def test_values_and_gradients_are_those_of_the_engine(program, tmp_path, visit):  # noqa: F811

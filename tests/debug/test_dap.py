@@ -157,6 +157,7 @@ def drive(scenario, program, record, *port):
     check_conversation(sent, received)
 
 
+@pytest.mark.sampled(3)
 @needs_node
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_microsofts_client(scenario, program, tmp_path):
@@ -370,6 +371,7 @@ class listening:  # noqa: N801  # a context manager is used like a function
 # -- frames that are none ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "data",
     [
@@ -481,6 +483,7 @@ def test_a_second_launch_is_refused_and_the_first_goes_on(client, program):
     assert client.value("out") == "-5, grad not yet"
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
@@ -559,6 +562,7 @@ def test_a_program_that_raises_ends_with_its_traceback_alone(client, program):
     assert "autograd_mini/debug" not in client.output("stderr")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("text", "status", "output"),
     [
@@ -849,6 +853,7 @@ def test_why_a_restart_fails_is_said_in_the_console(client, program):
     assert "no file" in client.output("important")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.skipif(os.name != "posix", reason="signals of Unix")
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("how", ["first", "last", "alone", "twice"])
@@ -1809,6 +1814,7 @@ def test_the_list_of_all_extensions_keeps_what_it_says_of_others(tmp_path, name)
     assert register.read_bytes() == once
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("file", "text"),
     [

@@ -158,6 +158,7 @@ CUT = """() => {
 WINDOWS = [(1280, 720, "light"), (390, 844, "light"), (1280, 720, "dark")][: effort(2, 3)]
 
 
+@pytest.mark.sampled(5)
 @in_browser
 @pytest.mark.parametrize(("width", "height", "scheme"), WINDOWS)
 def test_every_lesson_in_the_browser(lesson, saved, visit, width, height, scheme):  # noqa: F811
@@ -209,6 +210,7 @@ def test_axe_finds_nothing_in_a_lesson(visit, tmp_path, scheme, width):  # noqa:
     assert [found["id"] for found in shown.page.evaluate("axe.run()")["violations"]] == []
 
 
+@pytest.mark.sampled(3)
 @in_browser
 def test_the_slides_of_every_lesson(lesson, saved, visit):  # noqa: F811
     """Each section has a slide after the step that it is about; all can be read, and the frames are equal."""

@@ -192,6 +192,7 @@ def of_trace(trace: Trace, node: Value, at: int) -> tuple[str, str]:
     return value, "not yet" if gradient is None else repr(gradient)
 
 
+@pytest.mark.sampled(2)
 @in_browser
 @pytest.mark.parametrize("make", [recorded, awkward, lambda: debug.trace(Value(2.5, name="x"))])
 def test_every_number_of_every_step_is_that_of_the_trace(make, tmp_path, visit):
@@ -650,6 +651,7 @@ def test_everything_is_reached_by_keyboard_and_focus_is_seen(softmax, tmp_path, 
     assert {"one step on", "step", "speed", "keys", "larger", "z0", "loss", "digits"} <= reached
 
 
+@pytest.mark.sampled(3)
 @in_browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1400])
@@ -1243,6 +1245,7 @@ SEEN = """() => {
 }"""
 
 
+@pytest.mark.sampled(3)
 @in_browser
 @pytest.mark.parametrize("viewport", [(1400, 900), (1024, 640), (390, 844)])
 def test_fit_shows_all_of_the_picture(tmp_path, visit, viewport):

@@ -180,6 +180,7 @@ def check_frames(slides) -> None:
 SCREEN = {"width": 1920, "height": 1080}
 
 
+@pytest.mark.sampled(4)
 @in_browser
 def test_every_slide_in_the_browser(deck, visit, tmp_path):  # noqa: F811
     """Nothing leaves its place, the smallest letters have 18 pixels in pictures and 36 beside, and frames are equal."""
@@ -252,6 +253,7 @@ def texts(film: Film, frame) -> list[tuple[Box, list[str]]]:
     return [*zip(in_order, lines, strict=True)]
 
 
+@pytest.mark.sampled(4)
 def test_every_number_in_a_picture(deck):
     """A node's value once its frame has come, its gradient after the step of this frame, and nothing before that.
 

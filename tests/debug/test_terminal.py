@@ -267,6 +267,7 @@ def test_a_file_that_is_not_there(session):
 READS = LOOP.replace("x = Value(1.0)", "x = Value(float(input()))") + "print('read', input())\n"
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "reads",
     [
@@ -524,6 +525,7 @@ am.sum(losses).backward()
 """
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("place", ["6", "7", "cross_entropy", "Layer1"])
 @pytest.mark.parametrize("back", [False, True])
 def test_a_line_that_calls_something_of_the_package_stops_once_for_each_call(session, place, back):

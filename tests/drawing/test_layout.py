@@ -88,6 +88,7 @@ def gap(a, b) -> float:
     return max(a[0] - b[2], b[0] - a[2], a[1] - b[3], b[1] - a[3])
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("name", "without_dot"),
     [*((name, False) for name in GRAPHS), *((name, True) for name in effort([*GRAPHS][:6], [*GRAPHS]))],

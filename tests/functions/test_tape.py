@@ -104,3 +104,21 @@ def test_the_bits_of_tanh():
         if abs(x) >= 0.5:
             u = expm1(-2.0 * x) if x >= 0.0 else expm1(2.0 * x)
             assert repr(am.tanh(x)) == repr(-u / (2.0 + u) if x >= 0.0 else u / (2.0 + u))
+
+
+def test_a_label_can_be_an_input():
+    """`hinge` of a traced label is that of numbers; a label that is neither 1 nor -1 gives nan, with nan slopes."""
+    f = am.jit(am.value_and_grad(am.hinge))
+    for score in (-2.0, -1.0, 0.5, 1.0, 3.0, math.inf, -math.inf):
+        for label in (1, -1, 1.0):
+            assert f(score, label) == am.value_and_grad(am.hinge)(score, label)
+    assert all(map(math.isnan, [*f(0.5, 0), *f(0.5, math.nan), *f(0.5, 2)]))
+    assert "t" in str(am.symbolic.formula(am.hinge, ["s", "t"]))
+
+
+def test_delta_is_a_plain_number():
+    """The width of `huber` has no gradient: a `Value` or a traced number is an error that asks for a number."""
+    with pytest.raises(am.OperandError, match=r"(?s)huber\(delta\) takes a real number, not Value.*Pass its number"):
+        am.huber(1.0, 0.0, delta=am.Value(1.0))
+    with pytest.raises(am.OperandError, match=r"(?s)huber\(delta\) takes a real number, not Traced.*NumPy scalar\."):
+        am.jit(am.huber)(1.0, 0.0, 2.0)

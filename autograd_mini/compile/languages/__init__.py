@@ -1,4 +1,4 @@
-"""Languages: each writes a tape as source code, and is a table with an entry for every operation.
+"""Languages: each writes a tape as source code, and is a table of how it writes operations.
 
 Not here: a readable program with names and loops (`emitted`). Read next: `compile.languages.lowering`.
 """

@@ -9,7 +9,6 @@ import re
 from collections.abc import Sequence
 
 from autograd_mini.compile.languages.language import (
-    EXPANDED,
     WRITTEN,
     Language,
     Outline,
@@ -24,9 +23,6 @@ OPERATORS = {
     "<": "{} < {}", "<=": "{} <= {}", ">": "{} > {}", ">=": "{} >= {}", "==": "{} == {}", "!=": "{} != {}",
     "&": "{} && {}", "|": "{} || {}", "~": "!{}",
     **dict.fromkeys(["pos", "sum", "dot", "stop_gradient", "defined", "one_power_less"], WRITTEN),
-    **dict.fromkeys(["acosh", "asinh", "atanh", "clip", "erf", "erfc", "erfinv", "exp2", "floor_divide", "hypot",
-                     "lifted_ndtr", "log2", "maximum", "minimum", "ndtr", "one_minus_square",
-                     "power_term", "remainder", "round", "sign", "take", "xlogy"], EXPANDED),
 }  # fmt: skip
 
 

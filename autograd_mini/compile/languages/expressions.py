@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import NamedTuple
 
-from autograd_mini.compile.expansions import EXPANSIONS
+from autograd_mini.compile.expansions import expansion_of
 from autograd_mini.compile.languages.language import EXPANDED, Language
 from autograd_mini.compile.languages.lowering import lowered
 from autograd_mini.compile.tape import Tape
@@ -142,7 +142,7 @@ class Expressions:
             self._taken.add(name)
             parameters = ["x"] if count == 1 else [*"abc"[:count]] if count <= 3 else [f"x{i}" for i in range(count)]
             with tracing() as builder:
-                result = EXPANSIONS[op](*[Unrecorded(builder.input(x)) for x in parameters], *settings)
+                result = expansion_of(op)(*[Unrecorded(builder.input(x)) for x in parameters], *settings)
                 tape = builder.tape([result.data if isinstance(result, Unrecorded) else result])
             lines, text = self._body(lowered(tape), parameters, self)
             declared = ", ".join(language.parameter + x for x in parameters)

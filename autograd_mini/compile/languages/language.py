@@ -61,7 +61,7 @@ class Language:
 
     name: str  # as `emit` takes it
     suffix: str  # of its files
-    operations: Mapping[str, str]  # for each a form such as "{} + {}", the name of a function, or `EXPANDED`
+    operations: Mapping[str, str]  # for each a form such as "{} + {}", or a function; others are `EXPANDED`
     own: Mapping[str, str]  # functions written by hand, by the name that the operations use
     infinity: str
     nan: str
@@ -91,16 +91,15 @@ class Language:
     most: int | None = None  # characters in one function
 
     def __post_init__(self) -> None:
-        missing = COMPUTED - self.operations.keys()
-        unknown = {name for name, form in self.operations.items() if form == EXPANDED} - EXPANSIONS.keys()
-        if missing or unknown:
-            raise AssertionError(f"The language {self.name!r} lacks {', '.join(sorted(missing | unknown))}.")
+        lacking = COMPUTED - self.operations.keys()
+        object.__setattr__(self, "operations", {**self.operations, **dict.fromkeys(sorted(lacking), EXPANDED)})
 
     @functools.cached_property
     def forbidden(self) -> frozenset[str]:
         """What no variable may be called: reserved words, and functions that the code may call."""
         called = {form for form in self.operations.values() if form.isidentifier()} - {WRITTEN}
-        return self.reserved | called | {*self.own, *map(self.title, EXPANSIONS.keys() - {"sum", "dot"})}
+        expanded = {op for op, form in self.operations.items() if form == EXPANDED} | EXPANSIONS.keys()
+        return self.reserved | called | {*self.own, *map(self.title, expanded - {"sum", "dot"})}
 
     def title(self, name: str) -> str:
         """The name of a helper function."""

@@ -72,6 +72,7 @@ def test_an_explosion_is_found_where_it_begins():
     assert "Try a smaller learning rate" in events["explosion"].text
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("lr", [0.01, 0.1, 0.3])
 @pytest.mark.parametrize("batch", [1, 4])
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "softplus"])

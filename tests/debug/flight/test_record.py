@@ -77,6 +77,7 @@ def test_training_is_the_same_to_the_bit(activation):
     assert repr(recorded) == repr(plain)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid", "elu", "gelu", "softplus", "leaky_relu"])
 @pytest.mark.parametrize("batch", [1, 4])
 def test_a_kept_pass_steps_to_the_recorded_bits(activation, batch, tmp_path):
