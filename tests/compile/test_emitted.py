@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import linecache
 import math
 import random
 import re
@@ -85,6 +86,12 @@ def pieces(x):
     return am.where(x < -1.0, -x - 0.5, am.where(x < 1.0, x * x / 2.0, outer))
 
 
+def floors(z):
+    """Sums and maxima are no index of a largest element, so their floor is not left out."""
+    taken = am.take(z, am.sum(z)) + am.take(z, am.maximum(*z)) * z[3]
+    return am.floor(am.sum(z)) * z[0] + am.floor(am.minimum(*z)) * z[1] + taken
+
+
 ROWS = [[0.1, -0.2], [0.3, 0.4], [-0.5, 0.6]]
 LISTS = [
     (cross_entropy, ([1.0, 2.0, 3.0], [0.0, 1.0, 0.0])),
@@ -123,6 +130,7 @@ LISTS = [
     (attention, (ROWS, ROWS[::-1], ROWS)),
     (recurrent, ([0.1, 0.2, 0.3], [[0.1, 0.2, 0.3]] * 3, [0.0, 0.1, 0.2], [1.0, 2.0, -1.0, 0.5, 0.3], [0.0] * 3)),
     (pieces, (0.5,)),
+    (floors, ([1.0, 2.0, 0.5, 0.25],)),
 ]
 
 
@@ -551,6 +559,17 @@ def test_test_of_the_code(language, tmp_path):
         assert (done.returncode != 0, "ok" in done.stdout) == (is_wrong, not is_wrong), done
 
 
+@pytest.mark.parametrize(
+    ("language", "file"), [("python", "my-loss.py"), ("python", "class.py"), ("javascript", "a #%b.mjs")]
+)
+def test_test_of_a_file_of_any_name(language, file, tmp_path):
+    """The test finds the code also where the file's name is no name of the language."""
+    needed(language)
+    path = emit(layer, *LISTS[2][1], language=language, test=True).save(tmp_path / file)
+    test = path.with_name(f"{path.stem}_test{path.suffix}").name
+    assert "ok" in called(["node" if language == "javascript" else sys.executable, test], tmp_path)
+
+
 def test_what_is_readable():
     """The user's names and expressions are in the code, lists become loops, and lengths are checked."""
     text = str(emit(by_hand, [1.0, 2.0, 3.0], [0.0, 1.0, 0.0], language="java"))
@@ -680,7 +699,8 @@ def test_letters(language, tmp_path):
 def test_names_of_functions(language, tmp_path):
     """A function may be called like a word or a class of the language."""
     names = ["class", "int", "string", "math", "result", "main", "illegal_argument_exception", "assertion_error",
-             "λ", "2nd", "a-b", "value", "exp", "object", "record", "function", "test_differ"]  # fmt: skip
+             "λ", "2nd", "a-b", "value", "exp", "object", "record", "function", "test_differ", "tanh", "trunc",
+             "puts", "isnan", "size_t", "printf", "Array", "console", "RangeError", "M_PI"]  # fmt: skip
     codes = [emit(lambda x: am.exp(x[0]) * x[1], [1.0, 2.0], language=language, name=name, test=True) for name in names]
     found = run_all(language, codes, [(i, [[0.5, 2.0]]) for i in range(len(codes))], tmp_path)
     assert all(close(got, Program(codes[0].tape)([0.5, 2.0])) for got in found)
@@ -688,6 +708,39 @@ def test_names_of_functions(language, tmp_path):
         called(
             [*JAVAC, "-d", ".", *[path.name for path in tmp_path.glob("*.java") if path.name != "Run.java"]], tmp_path
         )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_arguments_like_names_of_the_language(language, tmp_path):
+    """An argument may be called like what the code or its test calls, and like a macro."""
+    code = emit(lambda puts, Array, RangeError, EOF, asm: am.dot(puts, Array) * am.norm(RangeError) * EOF + asm,
+                *[[1.0, 2.0, 3.0]] * 3, 2.0, 3.0, language=language, test=True)  # fmt: skip
+    xs = [1.0, 2.0, 3.0] * 3 + [2.0, 3.0]
+    arguments = flat(code.outline, xs)
+    found = numbers(code.function(*arguments)) if language == "python" else run_all(
+        language, [code], [(0, arguments)], tmp_path)[0]  # fmt: skip
+    assert close(found, Program(code.tape)(xs))
+    if language == "c":
+        called([*GCC, "-std=gnu17", "-o", "t", "f_test.c", "-lm"], tmp_path)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_files_of_any_name(language, tmp_path):
+    """Whatever the file of the function is called, its name cannot end the comment that it is in."""
+    source = "def loss{}(x): return am.exp(x[0] * (2.0 if '*/' else 1.0)) + x[1]"
+    names = ['a"""b.py', "a\\u002a\\u002f.py", "\\user.py", "é.py", "x\ny.py", "a\udce9.py", "a\\"]
+    codes = []
+    for i, name in enumerate(names):
+        scope, text = {"am": am}, source.format(i)
+        linecache.cache[name] = len(text), None, [text], name
+        exec(compile(text, name, "exec"), scope)
+        codes.append(emit(scope[f"loss{i}"], [1.0, 2.0], language=language))
+        assert codes[-1].source.isascii()
+        if language == "python":
+            assert codes[-1].function([0.0, 2.0])[0] == 3.0
+    if language != "python":
+        assert all(found[0] == 3.0 for found in run_all(language, codes, [(i, [[0.0, 2.0]]) for i in range(len(codes))],
+                                                        tmp_path))  # fmt: skip
 
 
 def test_hessian():
@@ -719,6 +772,9 @@ def products(x):
     [
         ((lambda x: x, 1.0), {"language": "fortran"}, ArgumentError, "There is no language"),
         ((lambda x: x, 1.0), {"derivative": "slope"}, ArgumentError, "There is no derivative"),
+        ((lambda x: x, 1.0), {"language": ["c"]}, ArgumentError, "There is no language"),
+        ((lambda x: x, 1.0), {"name": 3}, ArgumentError, "cannot be called 3"),
+        ((lambda x: [], 1.0), {"derivative": "jacobian"}, OperandError, "returned none"),
         ((lambda x: x,), {}, ArgumentError, "needs an example"),
         ((1.0, 1.0), {}, OperandError, "takes a function"),
         ((lambda x: x, "a"), {}, OperandError, "with x"),

@@ -80,6 +80,29 @@ int main(void) {{
 '''
 
 
+# What headers declare, also under GNU C and POSIX; functions of numbers have versions for float and long double.
+_MATH = """
+acos acosh asin asinh atan atan2 atanh cabs cacos cacosh carg casin casinh catan catanh cbrt ccos ccosh ceil cexp
+cimag clog conj copysign cos cosh cpow cproj creal csin csinh csqrt ctan ctanh drem erf erfc exp exp10 exp2 expm1 fabs
+fdim finite floor fma fmax fmin fmod frexp gamma hypot ilogb isinf isnan j0 j1 jn ldexp lgamma llrint llround log
+log10 log1p log2 logb lrint lround modf nan nearbyint nextafter nexttoward pow pow10 remainder remquo rint round scalb
+scalbln scalbn significand sin sincos sinh sqrt tan tanh tgamma trunc y0 y1 yn
+"""
+_OTHERS = """
+FILE abort abs alloca atexit atof atoi atol atoll bcmp bcopy bsearch bzero calloc clearerr dev_t div div_t dprintf
+ecvt execl execv exit fclose fcvt fdopen feof ferror fflush ffs fgetc fgetpos fgets fileno fopen fork fpclassify
+fprintf fputc fputs fread free freopen fscanf fseek fsetpos ftell fwrite gcvt getc getchar getenv getline gets getw
+gid_t id_t index initstate ino_t int16_t int32_t int64_t int8_t isalnum isalpha isblank iscntrl isdigit isfinite
+isgraph isgreater isless islower isnormal isprint ispunct isspace isunordered isupper isxdigit key_t labs ldiv llabs
+lldiv loff_t malloc mblen mbstowcs mbtowc memchr memcmp memcpy memmove mempcpy memset mktemp mode_t nlink_t off_t
+pclose perror pid_t popen printf pselect putc putchar putenv puts putw qsort quad_t rand random realloc realpath
+remove rename rewind rindex scanf select setbuf setenv setstate setvbuf signbit signgam size_t snprintf sprintf srand
+srandom sscanf ssize_t stderr stdin stdout stpcpy strcat strchr strcmp strcpy strcspn strdup strlen strncat strncmp
+strncpy strpbrk strrchr strspn strstr strtod strtof strtol strtold strtoll strtoul strtoull system tempnam time_t
+tmpfile tmpnam toascii tolower toupper u_char u_int u_long u_short uid_t uint ulong ungetc unsetenv ushort valloc
+vfprintf vprintf vscanf vsnprintf vsprintf vsscanf wchar_t wcstombs wctomb
+"""
+
 C = Language(
     name="c",
     suffix=".c",
@@ -128,5 +151,13 @@ static double round_decimal(double x, double digits) {
         "remainder", "restrict", "return", "round", "short", "signal", "signed", "sin", "sizeof",
         "sqrt", "static", "struct", "switch", "tan", "test_differ", "test_expected", "test_failures", "test_value",
         "time", "typedef", "union", "unsigned", "void", "volatile", "while", "y0", "y1", "yn",
+        "puts", "alignas", "alignof", "asm", "bool", "constexpr", "false", "linux", "nullptr", "static_assert",
+        "thread_local", "true", "typeof", "typeof_unqual", "unix",  # of later standards and of GNU C
+        "BIG_ENDIAN", "BUFSIZ", "BYTE_ORDER", "EOF", "EXIT_FAILURE", "EXIT_SUCCESS", "FILENAME_MAX", "FOPEN_MAX",
+        "FP_INFINITE", "FP_NAN", "FP_NORMAL", "FP_SUBNORMAL", "FP_ZERO", "HUGE_VAL", "HUGE_VALF", "HUGE_VALL",
+        "LITTLE_ENDIAN", "MB_CUR_MAX", "M_1_PI", "M_2_PI", "M_2_SQRTPI", "M_E", "M_LN10", "M_LN2", "M_LOG10E",
+        "M_LOG2E", "M_PI", "M_PI_2", "M_PI_4", "M_SQRT1_2", "M_SQRT2", "RAND_MAX", "SEEK_CUR", "SEEK_END", "SEEK_SET",
+        "TMP_MAX",
     ]),
+    library=frozenset([*_OTHERS.split(), *[name + suffix for name in _MATH.split() for suffix in ("", "f", "l")]]),
 )  # fmt: skip

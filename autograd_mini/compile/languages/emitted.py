@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from autograd_mini.compile.backends.interpreter import Program
@@ -20,7 +21,7 @@ from autograd_mini.compile.languages import DERIVATIVES
 from autograd_mini.compile.languages.c import C
 from autograd_mini.compile.languages.java import JAVA, class_of
 from autograd_mini.compile.languages.javascript import JAVASCRIPT
-from autograd_mini.compile.languages.language import Language, Outline, Parameter
+from autograd_mini.compile.languages.language import Language, Outline, Parameter, remark
 from autograd_mini.compile.languages.lowering import lowered_with
 from autograd_mini.compile.languages.ordering import Store
 from autograd_mini.compile.languages.parameters import Arguments, identifier
@@ -149,10 +150,12 @@ def emit(
         return x * x, d_x
     <BLANKLINE>
     """
-    if language not in LANGUAGES:
+    if not isinstance(language, str) or language not in LANGUAGES:
         raise ArgumentError(f"There is no language {shown(language)}.", f"Choose one of {', '.join(LANGUAGES)}.")
     if derivative not in DERIVATIVES:
         raise ArgumentError(f"There is no derivative {shown(derivative)}.", f"Choose {', '.join(DERIVATIVES)}.")
+    if not isinstance(name, (str, NoneType)):
+        raise ArgumentError(f"A function cannot be called {shown(name)}.", 'Give a text: name="loss".')
     if not callable(f):
         raise OperandError(f"emit() takes a function, not {shown(f)}.", "Write emit(f, x), not emit(f(x)).")
     if not example:
@@ -162,11 +165,13 @@ def emit(
         name, paths, example = name or type(f).__name__.lower(), ["model", *paths], (f, *example)
         f = functools.partial(_called)
     chosen = LANGUAGES[language]
-    title = identifier(chosen.title(name or _plain(getattr(f, "__name__", "f"))), chosen)
+    title = identifier(chosen.title(name or _plain(getattr(f, "__name__", "f"))), chosen, [*chosen.library])
     positions = range(len(example)) if argnums is None else _positions(argnums, example)
     arguments = Arguments(paths, example, chosen, title, positions)
     with tracing(sys._getframe()) as builder:
         outputs, names = _traced(arguments.takes_models(f), arguments, builder, derivative)
+        if not outputs:
+            raise OperandError("emit() needs a function that returns numbers; this one returned none.", "Return some.")
         tape = builder.tape(outputs)
     tape, names = lowered_with(tape, names)
     outline = outline_of(tape, arguments, _about(f, title, derivative), names, derivative)
@@ -189,7 +194,7 @@ def _about(f: Callable[..., Any], title: str, derivative: str) -> str:
     code: Any = getattr(f, "__code__", None)
     file, line = ("<unknown>", 1) if code is None else (code.co_filename, code.co_firstlineno)
     has_source = linecache.getline(file, line) and (cell(file) or not file.startswith("<"))
-    source = f" ({located(file if cell(file) else Path(file).name, line)})" if has_source else ""
+    source = f" ({remark(located(file if cell(file) else Path(file).name, line))})" if has_source else ""
     what = {"gradient": "Value and derivatives", "jacobian": "Jacobian", "hessian": "Hessian"}[derivative]
     return f"{what} of {title}{source}, written by autograd_mini."
 

@@ -6,6 +6,7 @@ Not here: what is written (`writing`). Read next: `compile.languages.parameters`
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from autograd_mini.compile.languages.c import OPERATORS, loops
 from autograd_mini.compile.languages.language import Language, Outline, joined
@@ -36,7 +37,7 @@ def _file(outline: Outline) -> str:
 
 def _test(outline: Outline, inputs: Sequence[object], results: Sequence[object], file: str) -> str:
     return f"""// Compare {outline.name} with the results of autograd_mini.
-import {{ {outline.name} }} from "./{file}";
+import {{ {outline.name} }} from "./{quote(file)}";
 
 const $expected = [{JAVASCRIPT.literals(results)}];
 const $got = Object.values({outline.name}({JAVASCRIPT.arguments(inputs)})).flat();
@@ -96,11 +97,13 @@ function roundDecimal(x, digits) {
     test=_test,
     is_camel=True,
     reserved=frozenset([
-        "Infinity", "Math", "NaN", "Number", "Object", "arguments", "await", "break", "case", "catch", "class",
+        "Array", "Infinity", "Math", "NaN", "Number", "Object", "RangeError", "arguments", "await", "break", "case",
+        "catch", "class",
         "const", "continue", "debugger", "default", "delete", "do", "else", "enum", "eval", "export", "extends",
         "false", "finally", "for", "function", "if", "implements", "import", "in", "instanceof", "interface",
         "let", "new", "null", "package", "private", "protected", "public", "return", "static", "super",
         "switch", "this", "throw", "true", "try", "typeof", "undefined", "var", "void", "while", "with",
         "yield",
     ]),
+    library=frozenset(["Error", "console"]),  # of the test
 )  # fmt: skip

@@ -80,6 +80,7 @@ class Language:
     file: Callable[[Outline], str]
     test: Callable[[Outline, Sequence[object], Sequence[object], str], str]  # inputs, results, and the file of the code
     reserved: frozenset[str]
+    library: frozenset[str] = frozenset()  # functions and types that the emitted function must not replace
     end: str = ";"  # of a statement
     branch: str = "if ({})"
     opening: str = " {"  # of a block
@@ -136,6 +137,12 @@ class Language:
 def ascii_of(text: str) -> str:
     """A text without letters that compilers may not know: σ becomes sigma, Σ Sigma, and é e."""
     return re.sub(r"[^\x00-\x7f]", lambda m: _spelled(m[0]), unicodedata.normalize("NFKD", text))
+
+
+def remark(text: str) -> str:
+    """A text for comments of every language: it cannot end them, and has no backslash, which Java reads there too."""
+    text = re.sub(r"[^ -~]", "?", ascii_of(" ".join(text.split()))).replace("\\", "/")
+    return re.sub(r"[*](?=/)|/(?=[*])", r"\g<0> ", text).replace('"' * 3, "'" * 3)
 
 
 def _spelled(letter: str) -> str:

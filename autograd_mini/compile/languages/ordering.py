@@ -66,10 +66,15 @@ class Plan:
             return vector
         return self.rolled.folds.get(register, register)
 
+    def is_index(self, register: int) -> bool:
+        """Whether a register holds the index of a largest element; a sum is a fold, too, but no index."""
+        fold = self.rolled.folds.get(register)
+        return fold is not None and fold.op == LARGEST
+
     def chosen(self, register: int) -> Vector | None:
         """The vector that `take` takes an element from at the index of a largest one, which is never outside."""
         op, operands, _ = self.tape.instructions[register]
-        if op != "take" or operands[0] not in self.rolled.folds:
+        if op != "take" or not self.is_index(operands[0]):
             return None
         vector, _ = self.rolled.elements.get(operands[1], (None, 0))
         is_long_enough = vector is not None and len(vector) >= len(self.rolled.folds[operands[0]])
@@ -78,7 +83,7 @@ class Plan:
     def alias(self, register: int) -> int | None:
         """The index of a largest element, if this register is its floor."""
         op, operands, _ = self.tape.instructions[register]
-        return operands[0] if op == "floor" and operands[0] in self.rolled.folds else None
+        return operands[0] if op == "floor" and self.is_index(operands[0]) else None
 
     def name_of(self, unit: Unit) -> str:
         """What the user calls it."""

@@ -5,6 +5,7 @@ Not here: what is written (`writing`). Read next: `compile.languages.c`.
 
 from __future__ import annotations
 
+import builtins
 import keyword
 from collections.abc import Sequence
 
@@ -25,11 +26,15 @@ def _file(outline: Outline) -> str:
 
 
 def _test(outline: Outline, inputs: Sequence[object], results: Sequence[object], file: str) -> str:
+    module = file.removesuffix(".py")
+    is_name = module.isidentifier() and not keyword.iskeyword(module)
+    found = f'importlib.import_module("{module}").{outline.name}'
+    imports = "import math\n" if is_name else "import importlib\nimport math\n"
+    known = f"from {module} import {outline.name}" if is_name else f"{outline.name} = {found}"
     return f'''"""Compare {outline.name} with the results of autograd_mini."""
 
-import math
-
-from {file.removesuffix(".py")} import {outline.name}
+{imports}
+{known}
 
 _expected = [{PYTHON.literals(results)}]
 
@@ -125,4 +130,5 @@ def round_decimal(x, digits):
     reserved=frozenset([
         *keyword.kwlist, "ValueError", "abs", "float", "len", "math", "range", "reversed", "round", "sum",
     ]),
+    library=frozenset(dir(builtins)),
 )  # fmt: skip

@@ -14,12 +14,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from autograd_mini.compile.languages.expressions import ATOM, TIGHT, Expressions, Text
-from autograd_mini.compile.languages.language import Language, ascii_of
+from autograd_mini.compile.languages.language import Language, ascii_of, remark
 from autograd_mini.compile.languages.lowering import Sign, sign_of
 from autograd_mini.compile.languages.ordering import Plan, Store, Unit, is_condition, length_of
 from autograd_mini.compile.languages.rolling import (
     GATHERED,
-    LARGEST,
     Down,
     Entry,
     Fold,
@@ -140,8 +139,7 @@ class Writer:
     def _is_index(self, register: int) -> bool:
         """Whether a register is an integer in the code: the index of a largest element."""
         alias = self._plan.alias(register)
-        fold = self.rolled.folds.get(register if alias is None else alias)
-        return fold is not None and fold.op == LARGEST
+        return self._plan.is_index(register if alias is None else alias)
 
     def _real(self, index: Text) -> Text:
         """An integer as a number: -0 is not -0.0, and 1 / 2 is 0 in C and Java."""
@@ -282,7 +280,7 @@ class Writer:
         if here == self._last_place:
             return ""
         self._last_place = here
-        expression = ascii_of(" ".join(place.expression.split())).replace("\\", "/")  # Java reads \u in comments too
+        expression = remark(place.expression)
         return f"{expression if len(expression) <= 60 else expression[:57] + '...'}  (line {place.line})"
 
     def _statement(self, unit: Unit) -> None:
