@@ -9,9 +9,8 @@ import math
 
 from autograd_mini.core.node import is_relu
 from autograd_mini.explanation.causes import Cause, Causes
-from autograd_mini.explanation.graph import Link
+from autograd_mini.explanation.graph import SHOWN, Link, ends
 from autograd_mini.explanation.stable import advise
-from autograd_mini.explanation.words import SHOWN, ends
 from autograd_mini.notation.names import call_of
 
 

@@ -14,8 +14,7 @@ from autograd_mini.core.row import ZERO
 from autograd_mini.engine import Value
 from autograd_mini.explanation.advice import advice
 from autograd_mini.explanation.causes import Causes
-from autograd_mini.explanation.graph import Edge, Graph, Link
-from autograd_mini.explanation.words import Words, at_site, ends, short, slope_text
+from autograd_mini.explanation.graph import Edge, Graph, Link, Words, at_site, ends, short, slope_text
 from autograd_mini.notation.names import Names
 from autograd_mini.notation.snapshot import Snapshot
 from autograd_mini.output.streams import columns, printable_lines, wrapped

@@ -21,8 +21,7 @@ from autograd_mini.core.ieee import divide, power
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import propagate, topological_order
 from autograd_mini.engine import Value, is_node
-from autograd_mini.explanation.graph import inputs_of
-from autograd_mini.explanation.words import at
+from autograd_mini.explanation.graph import at, inputs_of
 from autograd_mini.notation.names import call_of
 from autograd_mini.transforms import trees
 from autograd_mini.watch.origins import provenance
