@@ -99,7 +99,7 @@ def replay(
 def choice_of(node: Any) -> Decision | None:
     """The comparison that was made for this `where` alone, under `provenance`; None if that is not certain.
 
-    `watch.choices` notes it at the node. The scope of a `relu` is not entered, and has no place in the program, unlike
+    `watch.origins` notes it at the node. The scope of a `relu` is not entered, and has no place in the program, unlike
     a scope of the user with the same name.
     """
     if is_relu(node) and node.origin is not None and node.scope.site is None:

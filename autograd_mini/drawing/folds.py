@@ -17,7 +17,7 @@ from autograd_mini import functions
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import sweep, topological_order
 from autograd_mini.engine import Value, is_node
-from autograd_mini.notation.closed_forms import ClosedForm, closed_form
+from autograd_mini.notation.local_rules import ClosedForm, closed_form
 from autograd_mini.notation.names import call_of
 from autograd_mini.program.stack import Scope
 

@@ -2,7 +2,7 @@
 
 A part is everything that reaches the result through one operation only (its dominator). Parts of the same shape are
 passes of one part if they use the same leaves, as samples do, and neighbours if they have their own, as neurons do.
-Not here: loops that carry something on (`steps`), and programs with scopes (`parts`). Read next: `drawing.parts`.
+Not here: loops that carry something on (`units`), and programs with scopes (`parts`). Read next: `drawing.parts`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autograd_mini.drawing.folds import call as call_around
-from autograd_mini.drawing.steps import find_steps
 from autograd_mini.drawing.titles import title, word
-from autograd_mini.drawing.units import SUMS, Unit, units_of
+from autograd_mini.drawing.units import SUMS, Unit, find_steps, units_of
 from autograd_mini.engine import Value, is_node
 from autograd_mini.notation.names import Names
 from autograd_mini.program.stack import Scope, outwards

@@ -1,6 +1,6 @@
 """Titles: what several nodes are called together: by the user's names or expression, otherwise by what they do.
 
-Not here: the name of one node (`notation.names`). Read next: `drawing.steps`.
+Not here: the name of one node (`notation.names`). Read next: `drawing.structure`.
 """
 
 from __future__ import annotations

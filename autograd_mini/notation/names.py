@@ -20,12 +20,10 @@ from autograd_mini.core.node import is_relu
 from autograd_mini.engine import Value, is_node
 from autograd_mini.notation.namespaces import Namespace, paths, users
 from autograd_mini.notation.text import bracketed, elided
-from autograd_mini.program.assignments import element, listed, variable
 from autograd_mini.program.owner import is_of_library, is_of_package
-from autograd_mini.program.source import Site
+from autograd_mini.program.source import Site, element, listed, variable
 from autograd_mini.program.stack import Scope, outwards
-from autograd_mini.watch.choices import SIGNS
-from autograd_mini.watch.origins import place_of
+from autograd_mini.watch.origins import SIGNS, place_of
 
 _NEAR = 100  # the most nodes between one pass of a loop and the next
 
