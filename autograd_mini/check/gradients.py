@@ -14,7 +14,7 @@ from typing import Any
 from autograd_mini.check.differences import Estimate, judge, order_of
 from autograd_mini.check.tasks import Task
 from autograd_mini.check.verdicts import Finding, Report, Verdict, worst
-from autograd_mini.core.row import as_number, operand_error
+from autograd_mini.core.row import real_number
 from autograd_mini.engine import is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.transforms import trees
@@ -77,10 +77,7 @@ def check_grads(f: Function, args: Sequence[Any], order: int = 2, modes: Sequenc
 
 
 def _float(path: str, x: Any) -> float:
-    number = as_number(x.data if is_node(x) else x)
-    if number is None:
-        raise operand_error(f"check_grads() by {path}", x)
-    return number
+    return real_number(x.data if is_node(x) else x, f"check_grads() by {path}")
 
 
 def _seed(result: Any, factor: float = 1.0) -> Any:

@@ -40,17 +40,11 @@ def flat(tree: Any) -> list[float]:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A function whose derivative is known.
+    """A function whose derivative is known."""
 
-    Attributes:
-        name: what reports call it.
-        function: the right function.
-        points: points that expose errors: tails, kinks, ties, the ends of the domain.
-    """
-
-    name: str
-    function: Callable[..., Any]
-    points: tuple[Point, ...]
+    name: str  # what reports call it
+    function: Callable[..., Any]  # the right one
+    points: tuple[Point, ...]  # that expose errors: tails, kinks, ties, the ends of the domain
     _known: dict[str, tuple[Any, Any, list[float]]] = field(default_factory=dict, repr=False)
     _moved: dict[tuple[str, int], Callable[[float], list[float]]] = field(default_factory=dict, repr=False)
 
@@ -90,10 +84,8 @@ class Task:
         key = _key(point), index
         if key not in self._moved:
             self._moved[key] = functools.cache(self.moved(point, index))
-        function = self._moved[key]
-        return differentiate(
-            lambda x: (function(x) or [math.nan] * (output + 1))[output], flat(point[0])[index], patient
-        )
+        function, here = self._moved[key], flat(point[0])[index]
+        return differentiate(lambda x: (function(x) or [math.nan] * (output + 1))[output], here, patient)
 
     def _at(self, point: Point) -> tuple[Any, Any, list[float]]:
         key = _key(point)

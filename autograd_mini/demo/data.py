@@ -36,12 +36,11 @@ class Dataset:
         random.Random(seed).shuffle(order)
         order.sort(key=self.labels.__getitem__)  # stable: class by class, at random within a class
         chosen = set(order[every - 1 :: every])
-        parts = [[i for i in range(len(self)) if (i in chosen) is tested] for tested in (False, True)]
-        training, testing = [
-            Dataset([self.rows[i] for i in part], [self.labels[i] for i in part], self.classes, self.columns)
-            for part in parts
-        ]
-        return training, testing
+        kept = [i for i in range(len(self)) if i not in chosen]
+        return self._part(kept), self._part(sorted(chosen))
+
+    def _part(self, places: list[int]) -> Dataset:
+        return Dataset([self.rows[i] for i in places], [self.labels[i] for i in places], self.classes, self.columns)
 
 
 def iris() -> Dataset:

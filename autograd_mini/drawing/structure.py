@@ -51,17 +51,12 @@ class _Class:
 
 
 class Structure:
-    """The scopes that stand for the repeated parts of a graph, given its nodes with operands first.
-
-    Attributes:
-        scopes: the scope of each node; empty if the program has scopes of its own, or if nothing repeats.
-        copies: the scopes of calls, by those that the program entered.
-    """
+    """The scopes that stand for the repeated parts of a graph, given its nodes with operands first."""
 
     def __init__(self, order: Sequence[Value], names: Names | None = None) -> None:
         self._names, self._place = names, {node: place for place, node in enumerate(order)}
-        self.scopes: dict[Value, Scope | None] = {}
-        self.copies: dict[Scope, Scope] = {}
+        self.scopes: dict[Value, Scope | None] = {}  # empty if the program has its own, or if nothing repeats
+        self.copies: dict[Scope, Scope] = {}  # the scopes of calls, by those that the program entered
         self._call: dict[Value, Any] = {node: call_around(node) for node in order if node.scope is not None}
         if order[-1]._row is None or any(call is None or call.parent is not None for call in self._call.values()):
             return
@@ -131,7 +126,8 @@ class Structure:
             if any(len(self._within[known.units[0]] - {None}) > 1 for known in found):
                 self._beside.add(self._scope[whole])
             placed = [(known, self._around(self._within[known.units[0]], self._scope[whole])) for known in found]
-            words = [self._word(known.units[0]) for known, _ in placed]
+            firsts = [known.units[0] for known, _ in placed]
+            words = [unit.name if unit.nodes[0] in self._call else word(unit.nodes[:1]) for unit in firsts]
             often = Counter((name, around) for name, (_, around) in zip(words, placed, strict=True))
             numbers: Counter[object] = Counter()
             for name, (known, around) in zip(words, placed, strict=True):
@@ -141,9 +137,6 @@ class Structure:
                     around = self._around(self._within[unit], self._scope[whole])
                     self._scope[unit] = Found(f"{name} {numbers[name, step]}" if many else name, around)
                 numbers[name, step] += 1
-
-    def _word(self, unit: Unit) -> str:
-        return unit.name if unit.nodes[0] in self._call else word(unit.nodes[:1])
 
     def _rename(self, results: Mapping[Found, Sequence[Value]]) -> None:
         """Name parts as the user names their results: all passes alike, because they are one part."""

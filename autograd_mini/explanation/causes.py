@@ -3,7 +3,7 @@
 A gradient is a sum of products along paths, and trouble enters it at one place. Go up from the node towards the output
 while the adjoint is just as bad, and you arrive at the product, or the sum, where the trouble began. A sum may have no
 correct digit, because its terms are equal up to their rounding errors.
-Not here: the way up (`graph`), and what to write instead (`advice`). Read next: `explanation.stable`.
+Not here: the way up (`graph`), and what to write instead (`report`). Read next: `explanation.stable`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import itertools
 import math
 import os
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from autograd_mini.core.row import ZERO
@@ -136,6 +136,14 @@ def inputs_of(node: Value, call: Scope) -> list[Value]:
                 else:
                     found[operand] = None
     return list(found)
+
+
+def slopes_by(node: Value, inputs: Sequence[Value]) -> dict[Value, Any]:
+    """Return the derivatives of a node by some nodes behind it; `ZERO` where no path leads from one to the other."""
+    found = topological_order(node, leaves=inputs)
+    # A sweep hands on a node's adjoint when the next node is asked for: the last one asked for is the first input.
+    deque(itertools.islice(sweep(node, 1.0, found), len(found) - len(inputs) + 1), maxlen=0)
+    return {x: found[x] for x in inputs}
 
 
 class Graph:
@@ -281,11 +289,7 @@ class Graph:
     def _slopes_of(self, node: Value, call: Scope) -> dict[Value, Any]:
         """Return the derivatives of a composition's result by everything that it was called with."""
         if node not in self._slopes:
-            inputs = sorted(inputs_of(node, call), key=self._position.__getitem__)
-            found = topological_order(node, leaves=inputs)
-            inside = len(found) - len(inputs)
-            deque(itertools.islice(sweep(node, 1.0, found), inside + 1), maxlen=0)  # hands on when resumed
-            self._slopes[node] = {x: found[x] for x in inputs}
+            self._slopes[node] = slopes_by(node, sorted(inputs_of(node, call), key=self._position.__getitem__))
         return self._slopes[node]
 
     def seen(self, node: Value) -> str:

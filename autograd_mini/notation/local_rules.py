@@ -22,17 +22,11 @@ from autograd_mini.notation.text import bracketed, guarded, number
 
 
 class ClosedForm(NamedTuple):
-    """A derivative written with a few letters; letters side by side are multiplied.
+    """A derivative written with a few letters; letters side by side are multiplied."""
 
-    Attributes:
-        text: the derivative, such as "a_i(δ_ij − a_j)".
-        where: what the letters stand for.
-        value: the same derivative as a function; its parameters are the letters.
-    """
-
-    text: str
-    where: str
-    value: Callable[..., float]
+    text: str  # such as "a_i(δ_ij − a_j)"
+    where: str  # what the letters stand for
+    value: Callable[..., float]  # the same derivative as a function; its parameters are the letters
 
     @property
     def letters(self) -> tuple[str, ...]:
@@ -148,9 +142,8 @@ class Term:
             if self.node is not None:
                 markup: Markup = name(self.node)
                 return markup
-            return (
-                ["mi", known] if (known := _NAMED.get(self.number)) else ["mn", number(self.number), repr(self.number)]
-            )
+            known = _NAMED.get(self.number)
+            return ["mi", known] if known else ["mn", number(self.number), repr(self.number)]
         parts = [operand.mathml(name) for operand in self.operands]
         if self.row.name == "div":
             return ["mfrac", *parts]
@@ -182,19 +175,12 @@ class Term:
 
 
 class LocalRule(NamedTuple):
-    """The local derivative of a node by one of its operands, as a formula.
-
-    Attributes:
-        node: the node.
-        operand: the operand.
-        derivative: the formula.
-        slope: the recorded derivative.
-    """
+    """The local derivative of a node by one of its operands, as a formula."""
 
     node: Value
     operand: Value
     derivative: Term
-    slope: float
+    slope: float  # the recorded derivative
 
     def operation(self, name: Callable[[Value], str]) -> str:
         """Return the operation that is differentiated, in parentheses if it needs them."""
@@ -234,14 +220,7 @@ def _derivatives(node: Value, terms: list[Term | None]) -> list[Term | None]:
         slopes = local_partials(row, result, [Unrecorded(x) if isinstance(x, Term) else x for x in numbers])
     except Exception:  # the rule of a user's operation may do anything
         return [None] * len(terms)
-    return [
-        None if slope is ZERO else slope if isinstance(slope, Term) else Term(float(slope))
-        for slope in map(_plain, slopes)
-    ]
-
-
-def _plain(slope: Any) -> Any:
-    return slope if isinstance(slope, (Term, float)) or slope is ZERO else ZERO
+    return [x if isinstance(x, Term) else Term(float(x)) if isinstance(x, float) else None for x in slopes]
 
 
 def _agrees(derivative: Term, slope: float) -> bool:

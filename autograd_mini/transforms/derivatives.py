@@ -146,11 +146,7 @@ def jacobian(f: Function, argnums: Argnums = 0, has_aux: bool = False, *, sparse
     >>> jacobian(lambda x: [x[0] * x[1], x[0] + 1.0])([2.0, 5.0])
     [[5.0, 2.0], [1.0, 0.0]]
     """
-
-    def finish(record: Recorded) -> Any:
-        return _matrix(record, record.result, record.jacobian(), sparse)
-
-    return _transform("jacobian", f, argnums, has_aux, finish)
+    return _transform("jacobian", f, argnums, has_aux, lambda r: _matrix(r, r.result, r.jacobian(), sparse))
 
 
 def hessian(f: Function, argnums: Argnums = 0, has_aux: bool = False, *, sparse: bool = False) -> Function:
@@ -305,13 +301,9 @@ def stop_gradient(x: Tree) -> Tree:
 
 
 def _transform(
-    name: str,
-    f: Function,
-    argnums: Argnums,
-    has_aux: bool,
-    finish: Callable[[Recorded], Any],
+    name: str, f: Function, argnums: Argnums, has_aux: bool, finish: Callable[[Recorded], Any],
     join: Callable[[Any, Any], Any] = lambda answer, aux: (answer, aux),
-) -> Function:
+) -> Function:  # fmt: skip
     """Return the function that records f at its arguments, and joins the result of `finish` with the rest."""
     if not callable(f):
         raise OperandError(f"{name}() takes a function, not {shown(f)}.", f"Write {name}(f)(x), not {name}(f(x)).")

@@ -166,14 +166,9 @@ class Recorded(_Graph):
     """
 
     def __init__(
-        self,
-        f: Callable[..., Any],
-        arguments: Sequence[Any],
-        named: dict[str, Any],
-        argument: Tree,
-        variables: Sequence[Any],
-        split: Callable[[Any], tuple[Tree, list[Any], Any]],
-    ) -> None:
+        self, f: Callable[..., Any], arguments: Sequence[Any], named: dict[str, Any], argument: Tree,
+        variables: Sequence[Any], split: Callable[[Any], tuple[Tree, list[Any], Any]],
+    ) -> None:  # fmt: skip
         super().__init__([innermost(v) for v in variables])
         self.argument = argument
         if (written := tape.get()) is not None:

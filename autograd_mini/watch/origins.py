@@ -35,11 +35,6 @@ SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**",
 _last: dict[int, dict[int, weakref.ref[Decision]]] = {}
 
 
-def note_comparison(decision: Decision, site: Site) -> None:
-    """Remember the last comparison that was made at a place."""
-    _last.setdefault(id(site.code), {})[site.instruction] = weakref.ref(decision)
-
-
 def note_choice(node: Any, frame: FrameType) -> None:
     """Note at a `where` the comparison in its call, so that `replay` can decide it again.
 
@@ -152,7 +147,7 @@ def _remember_decision(left: Any, op: str, right: Any, answer: bool) -> None:
     if nodes:
         site = site_of(program_frame(sys._getframe(2)))
         decision = Decision(left, op, right, answer, site, recording().scope)
-        note_comparison(decision, site)
+        _last.setdefault(id(site.code), {})[site.instruction] = weakref.ref(decision)
         for node in dict.fromkeys(nodes) | _leaves_behind(nodes):
             node.decisions = (*node.decisions[1 - _MOST_DECISIONS :], decision)
 

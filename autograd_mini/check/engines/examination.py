@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from autograd_mini.check.engines.adapters import ROUNDING_32, Engine, TimeoutReached
 from autograd_mini.check.engines.graphs import METHODS, SIGNS, Graph, Step, graph, random_graphs, shrunk
-from autograd_mini.check.engines.trials import Trial, told, wrong_at, wrong_rule
+from autograd_mini.check.engines.trials import ROUNDING_32, Engine, TimeoutReached, Trial, told, wrong_at, wrong_rule
 from autograd_mini.check.mistakes.sweeps import is_close, named_mistakes
 from autograd_mini.check.verdicts import Diagnosis, Finding, Named, Verdict, on_screen
 from autograd_mini.drawing import draw

@@ -71,9 +71,8 @@ class Precision:
         most = max(digits, default=0) if self.decimals is None else min(telling, default=2)
         self.digits = most if 2 <= most < 15 and decimals != {0} else 17
         # Whether they may have been computed in single precision, in spite of how they are printed.
-        self.is_single = self.digits < 17 and all(
-            abs(single(x) - x) <= 0.51 * _unit(word) for word in words if math.isfinite(x := float(word))
-        )
+        finite = [(word, float(word)) for word in words if math.isfinite(float(word))]
+        self.is_single = self.digits < 17 and all(abs(single(x) - x) <= 0.51 * _unit(word) for word, x in finite)
         self.least = 0.0 if self.decimals is None else 10.0 ** (1 - self.decimals)  # smaller ones have fewer digits
 
     def number(self, word: str, right: float) -> float | None:
@@ -210,11 +209,8 @@ def read(text: str, task: Task, was_asked: bool = False) -> Answers:
     Raises:
         DataError: there are no numbers, or it cannot be told what they are.
     """
-    lines = [
-        line
-        for line in _lines(text.replace("−", "-").lstrip("\ufeff"))
-        if line.parts and task.name in line.parts.get(TASK, [task.name])
-    ]
+    found = [line for line in _lines(text.replace("−", "-").lstrip("\ufeff")) if line.parts]
+    lines = [line for line in found if task.name in line.parts.get(TASK, [task.name])]
     if not lines:
         raise DataError(f"There are no numbers for {task.name} in what was given.")
     if was_asked:

@@ -48,9 +48,8 @@ def written(tasks: Sequence[Task], form: str, path: str = "") -> str:
     if form == "json":
         return json.dumps([_entry(*pair) for pair in pairs], indent=1) + "\n"
     if form == "csv":
-        return csv_text(
-            ("task", "input", "value", "derivative"), ((task.name, *_lines(task, at)) for task, at in pairs)
-        )
+        rows = [(task.name, *_lines(task, point)) for task, point in pairs]
+        return csv_text(("task", "input", "value", "derivative"), rows)
     return _program(tasks, form, PurePath(path or LANGUAGES[form].file))
 
 

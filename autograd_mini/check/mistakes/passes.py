@@ -22,7 +22,7 @@ from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import propagate, topological_order
 from autograd_mini.engine import Value, is_node
 from autograd_mini.explanation.graph import at, inputs_of
-from autograd_mini.notation.names import call_of
+from autograd_mini.notation.names import call_of, users_of
 from autograd_mini.transforms import trees
 from autograd_mini.watch.origins import provenance
 
@@ -73,10 +73,7 @@ def recorded(case: Case) -> list[Pass]:
 
 def _pass(root: Any, leaves: Sequence[Value]) -> Pass:
     order = [*topological_order(root)]
-    users: dict[Any, list[Any]] = {}
-    for node in order:
-        for operand in node.operands:
-            users.setdefault(operand, []).append(node)
+    users = users_of(order)
     steps: dict[Any, list[tuple[Any, float]]] = {}
     calls, inside = {}, set()
     for node in reversed(order):
