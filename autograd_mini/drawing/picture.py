@@ -379,7 +379,9 @@ class Picture:
     def _bundle(self, tail: str, head: str, uses: list[tuple[Value, Value]]) -> str:
         """Return an arrow from port to port that says how many values go along it."""
         key = self._key(uses)
-        look = self._style(any(self._carries(*use) for use in uses), [node for _, node in uses])
+        edges = ((use, edge) for use in uses for edge in zip(use[1].operands, use[1].partials, strict=True))
+        flows = any(x is operand and self.gradients.flows(node, p) for (operand, node), (x, p) in edges)
+        look = self._style(flows, [node for _, node in uses])
         self.tooltips[key] = counted(len(uses), "operand")
         rows, ends = self.place.rows, [port.partition(":") for port in (tail, head)]
         crowds = [len(rows[row]) if ":" in inner else 1 for row, _, inner in ends]
@@ -397,11 +399,6 @@ class Picture:
         """Return the style of the arrows to some nodes: a gradient flows there, or has gone that way, or neither."""
         handed_on = self.gradients.handed_on or ()
         return _NOTHING if not flows else _THICK if any(node in handed_on for node in nodes) else ""
-
-    def _carries(self, operand: Value, node: Value) -> bool:
-        """Return True if a gradient flows from a node to its operand, or, before a sweep, can."""
-        edges = zip(node.operands, node.partials, strict=True)
-        return any(x is operand and self.gradients.flows(node, partial) for x, partial in edges)
 
     def _key(self, uses: list[tuple[Value, Value]]) -> str:
         key = f"e{len(self.ways)}"

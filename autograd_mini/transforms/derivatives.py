@@ -23,7 +23,7 @@ from autograd_mini.errors import ArgumentError, OperandError, counted, shown
 from autograd_mini.program.owner import transparent
 from autograd_mini.program.stack import recording
 from autograd_mini.transforms import sparsity, trees
-from autograd_mini.transforms.detached import detach, is_cut, no_grad, recorded
+from autograd_mini.transforms.detached import detach, no_grad, recorded
 from autograd_mini.transforms.recorded import Recorded, innermost, variable
 from autograd_mini.transforms.trees import Tree
 
@@ -47,7 +47,7 @@ def of_formulas(function: Function, always: bool = False) -> Function:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if is_cut():
+        if recording().hooks.finish is not None:  # inside `no_grad`
             args, kwargs = trees.mapped(detach, (args, kwargs))
             with recorded():
                 return trees.mapped(detach, call(*args, **kwargs))
@@ -201,7 +201,7 @@ def vjp(f: Function, *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
     """
     result, pullback, aux = of_formulas(_vjp)(f, primals, has_aux)
     pullback = of_formulas(pullback, always=any(is_formula(leaf) for _, leaf in trees.numbers(primals)))
-    if is_cut():  # what is outside `no_grad` stays constant for it
+    if recording().hooks.finish is not None:  # what is outside `no_grad` stays constant for it
         pullback = no_grad(pullback)
     return (result, pullback, aux) if has_aux else (result, pullback)
 
