@@ -213,7 +213,9 @@ class Examination:
         return self._trial(shrunk(trial.graph, lambda given: self._trial(given).is_wrong))
 
     def _named(self, trials: Sequence[Trial]) -> tuple[Named, ...]:
-        return named_mistakes([trial.observed for trial in trials if trial.error is None], self.engine.tolerance)
+        ended = [trial for trial in trials if trial.error is None]
+        observed = [(trial.graph.edges, trial.graph.roots, trial.leaves) for trial in ended]
+        return named_mistakes(observed, self.engine.tolerance)
 
     # -- each operation ------------------------------------------------------------------------------------------------
 

@@ -77,11 +77,6 @@ class Trial:
         """The engine's gradients of the leaves."""
         return [gradient or 0.0 for gradient in self.gradients[: len(self.graph.leaves)]]
 
-    @property
-    def observed(self) -> tuple[Any, ...]:
-        """The edges, the roots, and the gradients of the leaves, for `named_mistakes`."""
-        return self.graph.edges, self.graph.roots, self.leaves
-
     @cached_property
     def leaf(self) -> int | None:
         """The first leaf whose gradient is wrong: by more than the rounding of the terms that add up to it."""
