@@ -169,11 +169,7 @@ TASK_NAMES: tuple[str, ...] = tuple([
 
 @functools.cache
 def task_named(name: str) -> Task:
-    """Return the task of a function of the package.
-
-    Raises:
-        ArgumentError: the package has no such function to check.
-    """
+    """Return the task of a function of the package; an ArgumentError if there is no such function to check."""
     if name not in TASK_NAMES:
         near = get_close_matches(str(name), TASK_NAMES, 1)
         advice = f"Did you mean {near[0]!r}?" if near else f"Choose one of {', '.join(TASK_NAMES[:20])}, …"
@@ -190,10 +186,8 @@ def task_named(name: str) -> Task:
 def task_of(function: Callable[..., Any], points: Sequence[Point] | None = None, name: str = "f") -> Task:
     """Return the task of a user's function, whose derivative is computed by this package, or by differences.
 
-    Without points they are chosen: numbers or, if the function does not take one, lists of numbers.
-
-    Raises:
-        ArgumentError: the function takes neither, so points are needed.
+    Without points they are chosen: numbers or, if the function does not take one, lists of numbers. An ArgumentError if
+    it takes neither.
     """
     if points is not None:
         return Task(name, function, tuple(points))

@@ -19,25 +19,15 @@ from autograd_mini.program.stack import Scope
 
 @dataclass(frozen=True, eq=False)
 class Decision:
-    """A comparison made while a graph was recorded; what was recorded later may depend on its answer.
+    """A comparison made while a graph was recorded; what was recorded later may depend on its answer."""
 
-    Attributes:
-        left: a node, or a number.
-        op: the comparison, such as "<".
-        right: a node, or a number.
-        answer: its answer then.
-        site: where it was made; None if unknown.
-        scope: the scope it was made in; None if in none, or unknown.
-        is_derivative: whether it stands for a derivative, recorded for this number alone: its edges may be others.
-    """
-
-    left: Any
-    op: str
-    right: Any
-    answer: bool
-    site: Site | None
-    scope: Scope | None = None
-    is_derivative: bool = False
+    left: Any  # a node, or a number
+    op: str  # such as "<"
+    right: Any  # a node, or a number
+    answer: bool  # then
+    site: Site | None  # where it was made; None if unknown
+    scope: Scope | None = None  # that it was made in; None if in none, or unknown
+    is_derivative: bool = False  # it stands for a derivative, recorded for this number alone: its edges may be others
 
     def answer_at(self, numbers: Mapping[Any, float]) -> bool:
         """The answer if nodes had these numbers; those without one are computed from the others."""

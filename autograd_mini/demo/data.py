@@ -49,11 +49,7 @@ def iris() -> Dataset:
 
 
 def read_csv(path: str | Path) -> Dataset:
-    """Read a UTF-8 file with commas, semicolons or tabs between numbers, and a label in the last column.
-
-    Raises:
-        DataError: the file cannot be read or has another format; the message names line and column.
-    """
+    """Read a UTF-8 file of numbers, with commas, semicolons or tabs, and a label in the last column; or a DataError."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:

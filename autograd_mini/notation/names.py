@@ -44,15 +44,10 @@ class Names:
 
     A node goes by the first of these that is known: its name, its variable (now or when it was made), the user's
     expression, its operation. No name leads through an object of this package, or comes from a library's variable.
-
-    Attributes:
-        order: the nodes, leaves first and operands before results; the index of a node is its number.
-        number: the number of each node.
-        called: the nodes by what the program can write for them now: names, and variables that mean them.
-        bound: the nodes by how the program can write them now, such as "w" and "w[0]", whatever their names are.
     """
 
     def __init__(self, order: Sequence[Value], spaces: Sequence[Namespace] = ()) -> None:
+        # Leaves first, and operands before results; the index of a node is its number.
         self.order = tuple(sorted(order, key=lambda node: node.op is not None))
         self.number = {node: number for number, node in enumerate(self.order)}
         self._paths = paths(spaces, self.number.keys()) if spaces else {}
@@ -60,6 +55,7 @@ class Names:
         self._taken = {name for name, _ in held}
         self._bound = {(name, thing) for name, thing in held if is_node(thing)}
         values = {name: thing for name, thing in held if is_node(thing)}
+        # How the program can write nodes now, such as "w" and "w[0]", whatever their names are.
         self.bound = {path: node for node, path in self._paths.items()}
         self.bound |= {name: node for name, node in values.items() if node in self.number}
         self._calls = _calls(self.order)
@@ -74,7 +70,7 @@ class Names:
         self._names = {node: name for node in self.order if (name := self._name_of(node))}
         passes = self._counted()
         self._names |= passes
-        self.called: dict[str, list[Value]] = {}
+        self.called: dict[str, list[Value]] = {}  # by what the program can write for them now: names, and variables
         for node, name in self._names.items():
             if name in (node.name, self._paths.get(node), passes.get(node)) or (
                 (name, node) in self._bound or not self._is_taken(name)

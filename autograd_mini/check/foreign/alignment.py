@@ -51,10 +51,8 @@ class Printed(NamedTuple):
 def check_trace(name: str, text: str) -> Alignment:
     """Compare what a program printed with a script, SCRIPT.py[:NAME], or with a task at the inputs that it printed.
 
-    Raises:
-        ArgumentError: there is no such script or task, or the task has several results.
-        DataError: no line has the right form, or the inputs of the task are not among them.
-        ScriptError: the script fails.
+    An ArgumentError if there is no such script or task, or if the task has several results; a DataError if no line has
+    the right form, or if the inputs of the task are not among them; a ScriptError if the script fails.
     """
     lines = text.replace("−", "-").splitlines()
     matches = [_LINE.fullmatch(line) for line in lines]

@@ -201,13 +201,10 @@ def short(report: Diagnosis) -> str:
 
 
 def read(text: str, task: Task, was_asked: bool = False) -> Answers:
-    """Read what a program printed about a task.
+    """Read what a program printed about a task; a DataError if there are no numbers, or if their meaning is unclear.
 
     If it does not repeat the inputs, line i is about point i of the task. If the program `was_asked`, each line is the
     answer to point i, whatever it repeats, and there may be fewer lines than points.
-
-    Raises:
-        DataError: there are no numbers, or it cannot be told what they are.
     """
     found = [line for line in _lines(text.replace("−", "-").lstrip("\ufeff")) if line.parts]
     lines = [line for line in found if task.name in line.parts.get(TASK, [task.name])]
@@ -331,11 +328,7 @@ def _answers(lines: Sequence[Line], task: Task) -> Answers:
 
 
 def _check_answers(lines: Sequence[Line], task: Task) -> None:
-    """Look whether answers to the points of a task are in order and alike, and drop the inputs that they repeat.
-
-    Raises:
-        DataError: an answer is to another input, or says less than others do.
-    """
+    """Drop the inputs that answers repeat; a DataError if one is to another input, or says less than others do."""
     given = {role for line in lines for role in line.parts if role in (None, *QUANTITIES)}
     for line, point in zip(lines, task.points, strict=False):
         words = line.parts.pop(INPUT, None)

@@ -31,11 +31,7 @@ _LANGUAGES = {
 
 
 def written(tasks: Sequence[Task], form: str, path: str = "") -> str:
-    """Return the vectors of some tasks in a format; `path` is the file they are for, which names a Java class.
-
-    Raises:
-        ArgumentError: the name of the file cannot be that of a Java class.
-    """
+    """Return the vectors of some tasks in a format; `path` is the file they are for, which names a Java class."""
     pairs = [(task, point) for task in tasks for point in task.points]
     if form == "json":
         return json.dumps([_entry(*pair) for pair in pairs], indent=1) + "\n"
