@@ -118,11 +118,8 @@ def _findings(
         matrices["By forward mode."] = [[column[j] for column in columns] for j in range(len(outputs))]
     for i, (path, _) in enumerate(inputs):
         estimate = partial(task.estimate, point, index=i)
-        found = [
-            _finding(path + output, by, matrix[j][i], partial(estimate, j), i < 2)
-            for j, output in enumerate(outputs)
-            for by, matrix in matrices.items()
-        ]
+        places = [(j, by) for j in range(len(outputs)) for by in matrices]
+        found = [_finding(path + outputs[j], by, matrices[by][j][i], partial(estimate, j), i < 2) for j, by in places]
         verdict = worst(each.verdict for each in found)
         yield from [each for each in found if each.verdict is verdict][:1]
     if "rev" in modes:

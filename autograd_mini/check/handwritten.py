@@ -173,10 +173,10 @@ def _judged(task: Task, df: Callable[..., Any], points: Sequence[Point]) -> Diag
     """Return the diagnosis of what df gives for points, or for what stands in their place."""
     calls = _called(task, df, points)
     report = diagnose(task, task.points, calls.answers)
-    findings = [
-        replace(found, remark=calls.raised[k]) if k in calls.raised and found.verdict is Verdict.FAIL else found
-        for k, found in enumerate(report.findings)
-    ]
+    findings = [*report.findings]
+    for k, raised in calls.raised.items():
+        if findings[k].verdict is Verdict.FAIL:
+            findings[k] = replace(findings[k], remark=raised)
     for named in (*calls.changed, *calls.kept):
         findings.append(Finding("calling it", Verdict.FAIL, None, math.nan, remark=named.sentence))
     mistakes = (*calls.changed, *report.mistakes, *calls.kept)

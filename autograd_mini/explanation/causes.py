@@ -288,11 +288,8 @@ class Causes:
         poles, function = node._row.poles, node._row.function
         if poles is not None:
             return any(number in poles for number in numbers)
-        beside = [
-            function(*numbers[:i], math.nextafter(number, side), *numbers[i + 1 :])
-            for i, number in enumerate(numbers)
-            for side in (-math.inf, math.inf)
-        ]
+        moved = [(i, math.nextafter(x, side)) for i, x in enumerate(numbers) for side in (-math.inf, math.inf)]
+        beside = [function(*numbers[:i], x, *numbers[i + 1 :]) for i, x in moved]
         return any(number != node.data and not math.isnan(number) for number in beside)
 
     # -- a gradient that is tiny or huge -------------------------------------------------------------------------------

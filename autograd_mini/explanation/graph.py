@@ -170,11 +170,9 @@ class Graph:
 
     def edges(self, node: Value) -> list[Edge]:
         """Return the edges that hand something on to a node."""
-        return [
-            Edge(user, node, partial, self.adjoint(user) * partial)
-            for user, partial in self.users.get(node, ())
-            if partial is not ZERO and self.adjoints.get(user, ZERO) is not ZERO
-        ]
+        users = [user for user in self.users.get(node, ()) if user[1] is not ZERO]
+        reached = [user for user in users if self.adjoints.get(user[0], ZERO) is not ZERO]
+        return [Edge(user, node, partial, self.adjoint(user) * partial) for user, partial in reached]
 
     def is_cancelled(self, node: Value) -> bool:
         """Return True if the contributions to a node cancel almost completely."""

@@ -89,10 +89,8 @@ def _pass(root: Any, leaves: Sequence[Value]) -> Pass:
             steps[node] = [(x, float(partial)) for x, partial in pairs if is_node(x) and partial is not ZERO]
     nodes = tuple(reversed(steps))
     places = {node: k for k, node in enumerate(nodes)}
-    edges = tuple([
-        [Edge(places[x], slope, calls.get(node, str(node.op)), place) for place, (x, slope) in enumerate(steps[node])]
-        for node in nodes
-    ])  # fmt: skip
+    named = [(calls.get(node, str(node.op)), enumerate(steps[node])) for node in nodes]
+    edges = tuple([[Edge(places[x], slope, op, place) for place, (x, slope) in pairs] for op, pairs in named])
     return Pass(nodes, edges, tuple(map(places.get, leaves)), frozenset(places[node] for node in calls))
 
 
