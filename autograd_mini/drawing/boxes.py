@@ -278,9 +278,8 @@ class _Choice:
         near = {end for ends in arrows for end in ends}
         # In the order of first operations, because the leaves in a box may be from anywhere.
         first = {box[node]: None for node in order if node._row is not None or not box[node].computes}
-        return Boxes(
-            [found for found in first if not found.around or found in near], arrows, box, graph.users, self.folds
-        )
+        shown_boxes = [found for found in first if not found.around or found in near]
+        return Boxes(shown_boxes, arrows, box, graph.users, self.folds)
 
 
 def _is_innermost(part: Part) -> bool:

@@ -73,10 +73,10 @@ class Placement:
                 rows.setdefault(box.row, []).append(box)
             elif box.part is not None and not box.around and box not in self.folds:
                 rows.setdefault((box.place, _shape(box.part.name), self.boxes.levels[box]), []).append(box)
-            elif (
-                box.alone is not None and box.alone.op and box.place.depth and (name := self._name(box)) != _shape(name)
-            ):
-                rows.setdefault((box.place, _shape(name), self.ranks[box]), []).append(box)
+            elif box.alone is not None and box.alone.op and box.place.depth:
+                name = self._name(box)
+                if (shape := _shape(name)) != name:
+                    rows.setdefault((box.place, shape, self.ranks[box]), []).append(box)
         found = [row for row in rows.values() if row[0].part or row[0].row or len(row) <= _FEW]
         return (by_lists(row, self._name) for row in found if len(row) > 1)
 

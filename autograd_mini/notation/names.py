@@ -72,9 +72,8 @@ class Names:
         self._names |= passes
         self.called: dict[str, list[Value]] = {}  # by what the program can write for them now: names, and variables
         for node, name in self._names.items():
-            if name in (node.name, self._paths.get(node), passes.get(node)) or (
-                (name, node) in self._bound or not self._is_taken(name)
-            ):
+            known = node.name, self._paths.get(node), passes.get(node)
+            if name in known or (name, node) in self._bound or not self._is_taken(name):
                 self.called.setdefault(name, []).append(node)
 
     # -- the names -----------------------------------------------------------------------------------------------------
