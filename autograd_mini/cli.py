@@ -10,7 +10,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autograd_mini import debug, symbolic
 from autograd_mini.compile.languages import DERIVATIVES, LANGUAGES, SUFFIXES
@@ -110,10 +110,17 @@ def _svg(text: str) -> Path:
     return path
 
 
+# What several commands take.
+_AT: dict[str, Any] = {"type": _whole(1), "metavar": "N", "help": "stop at the N-th call of backward() only"}
+_MODULE: dict[str, Any] = {"action": "store_true", "help": "the program is a module, as for python -m"}
+_PICTURE: dict[str, Any] = {"type": Path, "metavar": "FILE", "help": "the picture (default: %(default)s)"}
+_REST: dict[str, Any] = {"nargs": argparse.REMAINDER, "metavar": "...", "help": "the program's arguments"}
+_SLIDES = "write slides for a class instead, one per step; a .pdf file always has slides"
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="autograd-mini", description="Scalar automatic differentiation that you can see through."
-    )
+    about = "Scalar automatic differentiation that you can see through."
+    parser = argparse.ArgumentParser(prog="autograd-mini", description=about)
     parser.add_argument("--version", action="version", version=f"%(prog)s {version()}")
     commands = parser.add_subparsers(title="commands", required=True, dest="chosen", metavar="COMMAND")
 
@@ -127,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--data", type=Path, metavar="FILE.csv", help="your own data: numeric columns, label last")
     demo.add_argument("--steps", type=_whole(1), default=400, metavar="N", help="training steps (default: 400)")
     demo.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split and the weights (default: 0)")
-    _add_output(demo, "loss.svg")
+    demo.add_argument("-o", "--output", default=Path("loss.svg"), **_PICTURE)
 
     prove = commands.add_parser(
         "prove",
@@ -147,8 +154,9 @@ def _parser() -> argparse.ArgumentParser:
         "behind a global variable. Graphs of more than 150 nodes are drawn by scopes, such as neurons and layers.",
         usage="%(prog)s [options] [-m] SCRIPT.py[:NAME] [options] [-- ARGUMENTS OF THE PROGRAM]",
     )
-    _add_program(picture, "the program, and the variable to draw")
-    _add_output(picture, "graph.svg")
+    picture.add_argument("-m", dest="module", **_MODULE)
+    picture.add_argument("program", metavar="SCRIPT.py[:NAME]", help="the program, and the variable to draw")
+    picture.add_argument("-o", "--output", default=Path("graph.svg"), **_PICTURE)
     picture.add_argument("--depth", type=_whole(0), metavar="N", help="the number of levels of scopes to show open")
     picture.add_argument("--focus", metavar="SCOPE", help='the scope to draw, such as "Layer1/Neuron3"')
     picture.add_argument("--title", metavar="TEXT", help="the text above the picture")
@@ -173,15 +181,17 @@ def _parser() -> argparse.ArgumentParser:
         "a terminal the program can read it too, in turns; if it is a pipe, the program needs --input. If the commands "
         "end before the program does, the exit status is 1; after q it is 0.",
     )
-    _add_at(debug)
+    debug.add_argument("--at", **_AT)
     page = "write an HTML page that steps through it instead of taking commands here"
     debug.add_argument("--page", type=Path, metavar="FILE.html", help=page)
-    _add_slides(debug)
+    debug.add_argument("--slides", action="store_true", help=_SLIDES)
     debug.add_argument("--quiz", action="store_true", help="ask for each contribution before it is shown")
     source = "the program's standard input; with -, the program gets what is piped in, and you type the commands"
     debug.add_argument("--input", metavar="FILE", help=source)
-    _add_program(debug, "the program, and the variable to differentiate")
-    _add_arguments(debug)
+    debug.add_argument("-m", dest="module", **_MODULE)
+    program = "the program, and the variable to differentiate"
+    debug.add_argument("program", metavar="SCRIPT.py[:NAME]", help=program)
+    debug.add_argument("arguments", **_REST)
 
     flight = commands.add_parser("flight", help="open the record of a training run, even if it was killed")
     flight.add_argument("file", type=Path, metavar="FILE", help="what am.record(model, path=FILE) wrote")
@@ -195,7 +205,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     lesson.add_argument("name", nargs="?", metavar="NAME", help="the lesson")
     lesson.add_argument("-o", "--output", type=Path, metavar="FILE", help="a page or a .pdf (default: NAME.html)")
-    _add_slides(lesson)
+    lesson.add_argument("--slides", action="store_true", help=_SLIDES)
 
     vectors = commands.add_parser(
         "vectors",
@@ -266,11 +276,11 @@ def _parser() -> argparse.ArgumentParser:
         '"integratedTerminal" or "externalTerminal" the program can read input.',
     )
     dap.add_argument("--port", type=_whole(0), metavar="N", help="listen on 127.0.0.1 (0: on any free port)")
-    _add_at(dap)
+    dap.add_argument("--at", **_AT)
     dap.add_argument("--install-vscode", action="store_true", help="install the VS Code extension and exit")
     dap.add_argument("--extensions-dir", type=Path, metavar="DIR", help="where to install (default: each editor found)")
     dap.add_argument("program", nargs="?", metavar="SCRIPT.py[:NAME]", help="with --port: what editors attach to")
-    _add_arguments(dap)
+    dap.add_argument("arguments", **_REST)
 
     commands.add_parser(
         "doctor",
@@ -279,29 +289,6 @@ def _parser() -> argparse.ArgumentParser:
         "if not, why, and what is missing. Copy the text into a bug report.",
     )
     return parser
-
-
-def _add_program(command: argparse.ArgumentParser, meaning: str) -> None:
-    command.add_argument("-m", dest="module", action="store_true", help="the program is a module, as for python -m")
-    command.add_argument("program", metavar="SCRIPT.py[:NAME]", help=meaning)
-
-
-def _add_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="the program's arguments")
-
-
-def _add_slides(command: argparse.ArgumentParser) -> None:
-    meaning = "write slides for a class instead, one per step; a .pdf file always has slides"
-    command.add_argument("--slides", action="store_true", help=meaning)
-
-
-def _add_output(command: argparse.ArgumentParser, name: str) -> None:
-    meaning = f"the picture (default: {name})"
-    command.add_argument("-o", "--output", type=Path, default=Path(name), metavar="FILE", help=meaning)
-
-
-def _add_at(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--at", type=_whole(1), metavar="N", help="stop at the N-th call of backward() only")
 
 
 # -- commands ----------------------------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ import json
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -51,12 +50,7 @@ def report() -> str:
             lines += ["", title]
         width = max((len(name) for name, _ in found), default=0)
         lines += [f"{'  ' * bool(title)}{name:<{width}}  {text}" for name, text in found]
-    return _without_home("\n".join(lines))
-
-
-def _without_home(text: str) -> str:
-    """Return a text without the name of the user, which stands in many paths."""
-    home = os.path.expanduser("~")
+    text, home = "\n".join(lines), os.path.expanduser("~")
     return text.replace(home + os.sep, "~" + os.sep) if len(home) > 1 else text
 
 
@@ -167,20 +161,10 @@ def _pictures() -> Rows:
     """Say which programs can draw, and whether a picture comes out."""
     try:
         for command in render.programs():
-            yield Path(command).stem, f"{_said(command)}, {command}"
+            yield Path(command).stem, f"{render.version_of(command)}, {command}"
         render.run("digraph { a -> b }", "svg")
     except (MissingError, ProgramError) as error:
         yield "fails", sentences(error)
-
-
-def _said(command: str) -> str:
-    """Return what a program says about its version."""
-    try:
-        done = subprocess.run([command, "-V"], stdin=subprocess.DEVNULL, capture_output=True, timeout=render.SECONDS)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"cannot be run ({error})"
-    lines = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
-    return lines[0] if lines else "says nothing"
 
 
 def _variables() -> Rows:

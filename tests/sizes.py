@@ -29,19 +29,19 @@ class Budget(NamedTuple):
 
 
 BUDGETS = {
-    "core": Budget(3_610, 1_900),
-    "engine": Budget(250, 350),
+    "core": Budget(3_485, 1_900),
+    "engine": Budget(270, 350),
     "functions": Budget(840, 850),
-    "transforms": Budget(1_380, 900),
-    "program watch": Budget(1_510, 900),
-    "notation": Budget(1_265, 500),
+    "transforms": Budget(1_340, 900),
+    "program watch": Budget(1_470, 900),
+    "notation": Budget(1_220, 500),
     "symbolic": Budget(1_650, 1_450),
-    "explanation": Budget(1_450, 1_150),
-    "compile": Budget(5_545, 3_500),
-    "drawing": Budget(3_102, 1_700),
-    "check": Budget(5_680, 1_800),
+    "explanation": Budget(1_405, 1_150),
+    "compile": Budget(5_445, 3_500),
+    "drawing": Budget(3_025, 1_700),
+    "check": Budget(5_540, 1_800),
     "debug": Budget(12_160, 5_300),
-    "nn optim micrograd demo doctor cli": Budget(2_920, 1_200),
+    "nn optim micrograd demo doctor cli": Budget(2_840, 1_200),
     "errors output script __init__ __main__": Budget(600, None),
 }
 PACKAGE_AIM = 15_500

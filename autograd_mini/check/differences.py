@@ -263,19 +263,12 @@ def _side(quotients: list[Limit], rounding: float) -> tuple[Limit, bool]:
     rows = [q for q in finite[-24:] if abs(q.slope) > 1e3 * q.error / q.step]
     telling = [q.slope for q in rows]
     grown = [after - before for before, after in pairwise(telling)]
-    if len(telling) < 12 or any(
-        math.copysign(change, change * q.slope) <= 8.0 * q.error / q.step
-        for change, q in zip(grown, rows[1:], strict=True)
-    ):
+    changes = [(math.copysign(change, change * q.slope), q) for change, q in zip(grown, rows[1:], strict=False)]
+    if len(telling) < 12 or any(change <= 8.0 * q.error / q.step for change, q in changes):
         return limit, False
-    if all(
-        after > 1.9 * before for before, after in pairwise(map(abs, telling))
-    ):  # the value itself jumps: look beyond
-        beyond = [
-            Limit((q.slope * q.step - p.slope * p.step) / (q.step - p.step), q.error, p.step)
-            for q, p in pairwise(finite)
-        ]
-        return _side(beyond, rounding)[0], True
+    if all(after > 1.9 * before for before, after in pairwise(map(abs, telling))):  # the value jumps: look beyond
+        beyond = [(q, p, (q.slope * q.step - p.slope * p.step) / (q.step - p.step)) for q, p in pairwise(finite)]
+        return _side([Limit(slope, q.error, p.step) for q, p, slope in beyond], rounding)[0], True
     if all(after >= 0.97 * before for before, after in pairwise(map(abs, grown))):
         return Limit(math.copysign(math.inf, telling[-1]), 0.0), False
     return limit, False

@@ -14,7 +14,7 @@ from typing import Any
 from autograd_mini.check.differences import Estimate, judge, order_of
 from autograd_mini.check.tasks import Task
 from autograd_mini.check.verdicts import Finding, Report, Verdict, worst
-from autograd_mini.core.row import as_number, operand_error
+from autograd_mini.core.row import real_number
 from autograd_mini.engine import is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.transforms import trees
@@ -77,10 +77,7 @@ def check_grads(f: Function, args: Sequence[Any], order: int = 2, modes: Sequenc
 
 
 def _float(path: str, x: Any) -> float:
-    number = as_number(x.data if is_node(x) else x)
-    if number is None:
-        raise operand_error(f"check_grads() by {path}", x)
-    return number
+    return real_number(x.data if is_node(x) else x, f"check_grads() by {path}")
 
 
 def _seed(result: Any, factor: float = 1.0) -> Any:
@@ -121,11 +118,8 @@ def _findings(
         matrices["By forward mode."] = [[column[j] for column in columns] for j in range(len(outputs))]
     for i, (path, _) in enumerate(inputs):
         estimate = partial(task.estimate, point, index=i)
-        found = [
-            _finding(path + output, by, matrix[j][i], partial(estimate, j), i < 2)
-            for j, output in enumerate(outputs)
-            for by, matrix in matrices.items()
-        ]
+        places = [(j, by) for j in range(len(outputs)) for by in matrices]
+        found = [_finding(path + outputs[j], by, matrices[by][j][i], partial(estimate, j), i < 2) for j, by in places]
         verdict = worst(each.verdict for each in found)
         yield from [each for each in found if each.verdict is verdict][:1]
     if "rev" in modes:

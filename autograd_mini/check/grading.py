@@ -101,9 +101,7 @@ class Grade:
 def assignments(task: str) -> tuple[list[Assignment], Limits]:
     """Return what --task names: a task of the package, "engine", or a file of tables [[task]], with its limits.
 
-    Raises:
-        ArgumentError: there is no such task.
-        DataError: the file cannot be read as TOML, or has keys that mean nothing.
+    An ArgumentError if there is no such task; a DataError if the file is not TOML, or has keys that mean nothing.
     """
     table: dict[str, Any] = {"task": [{"name": task}]}
     try:
@@ -128,17 +126,10 @@ def assignments(task: str) -> tuple[list[Assignment], Limits]:
 
 
 def grade(folder: Path, tasks: Sequence[Assignment], limits: Limits, pictures: bool = False) -> list[Grade]:
-    """Grade all files and folders in a folder, several at a time, with a progress bar on standard error.
-
-    Raises:
-        ArgumentError: there is nothing to grade.
-    """
+    """Grade all files and folders in a folder, several at a time, with a progress bar; an error if there are none."""
     patterns = {task.files for task in tasks}
-    paths = [
-        path
-        for path in (sorted(folder.iterdir()) if folder.is_dir() else ())
-        if path.name[0] not in "._" and (path.is_dir() or any(map(path.match, patterns)))
-    ]
+    found = [path for path in (sorted(folder.iterdir()) if folder.is_dir() else ()) if path.name[0] not in "._"]
+    paths = [path for path in found if path.is_dir() or any(map(path.match, patterns))]
     if not paths:
         raise ArgumentError(f"There are no submissions in {str(folder)!r}: no {' or '.join(patterns)}, and no folders.")
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # each thread waits for the processes of one submission
@@ -293,11 +284,7 @@ def _plain(entry: Grade) -> dict[str, Any]:
 
 
 def save(grades: Sequence[Grade], form: str, folder: Path) -> list[Path]:
-    """Write grades and pictures to a folder, in formats for one submission one file for each; return their paths.
-
-    Raises:
-        ArgumentError: there is no such folder, and it cannot be made.
-    """
+    """Write grades and pictures to a folder, in formats for one submission one file for each; return their paths."""
     try:
         folder.mkdir(exist_ok=True)
     except OSError:

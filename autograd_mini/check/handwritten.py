@@ -173,10 +173,10 @@ def _judged(task: Task, df: Callable[..., Any], points: Sequence[Point]) -> Diag
     """Return the diagnosis of what df gives for points, or for replacements of them."""
     calls = _called(task, df, points)
     report = diagnose(task, task.points, calls.answers)
-    findings = [
-        replace(found, remark=calls.raised[k]) if k in calls.raised and found.verdict is Verdict.FAIL else found
-        for k, found in enumerate(report.findings)
-    ]
+    findings = [*report.findings]
+    for k, raised in calls.raised.items():
+        if findings[k].verdict is Verdict.FAIL:
+            findings[k] = replace(findings[k], remark=raised)
     for named in (*calls.changed, *calls.kept):
         findings.append(Finding("calling it", Verdict.FAIL, None, math.nan, remark=named.sentence))
     mistakes = (*calls.changed, *report.mistakes, *calls.kept)
@@ -198,17 +198,13 @@ def _with_other_reason(task: Task, df: Callable[..., Any], report: Diagnosis) ->
         said = f"It is right if you pass {given}; it is judged as a function of the input."
         extra.append(Named("output-form", said, first))
     elif not report.mistakes and task.name in _OF_OUTPUTS:
-        extra += [mistake for mistake in by_output.mistakes if _is_of_outputs(mistake)]
+        # What it says of a derivative that takes the output is the same: there is no formula with x in it.
+        formulas = ("formula", "precedence")
+        same = [m for m in by_output.mistakes if m.name not in formulas or not re.search(r"\bx\b", m.sentence)]
+        extra += [mistake for mistake in same if mistake.name in ("sign", "factor", *formulas)]
     if not extra and not report.mistakes and task.name not in TASK_NAMES and report.verdict is Verdict.FAIL:
         extra += _forward(task, df)
     return replace(report, mistakes=(*extra, *[m for m in report.mistakes if not extra or m.name != extra[0].name]))
-
-
-def _is_of_outputs(mistake: Named) -> bool:
-    """Return True for a mistake that also describes a derivative that takes the output: no formula with x in it."""
-    return mistake.name in ("sign", "factor") or (
-        mistake.name in ("formula", "precedence") and not re.search(r"\bx\b", mistake.sentence)
-    )
 
 
 def _forward(task: Task, df: Callable[..., Any]) -> list[Named]:

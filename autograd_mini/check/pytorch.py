@@ -182,11 +182,8 @@ def _tensors(expanded: Expanded, path: str = "") -> Iterator[tuple[str, Any]]:
 def _kind(library: Any, module: Any, path: str) -> str:
     """Return the name of PyTorch's class whose forward() a module has, if its expansion does all that it does."""
     at = f" at {path[:-1]!r}" if path else ""
-    kinds: list[Any] = [
-        kind
-        for kind in type(module).__mro__
-        if kind.__name__ in ("Sequential", "Linear", *_OF_ONE, *_OF_LIST, *_LOSSES)
-    ]
+    known = {"Sequential", "Linear", *_OF_ONE, *_OF_LIST, *_LOSSES}
+    kinds: list[Any] = [kind for kind in type(module).__mro__ if kind.__name__ in known]
     kinds = [kind for kind in kinds if getattr(library.nn, kind.__name__, None) is kind]
     if not kinds or type(module).forward is not kinds[0].forward:
         own = " with a forward() of its own" if not type(module).__module__.startswith("torch.") else ""

@@ -40,17 +40,11 @@ def flat(tree: Any) -> list[float]:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A function whose derivative is known.
+    """A function whose derivative is known."""
 
-    Attributes:
-        name: what reports call it.
-        function: the right function.
-        points: points that expose errors: tails, kinks, ties, the ends of the domain.
-    """
-
-    name: str
-    function: Callable[..., Any]
-    points: tuple[Point, ...]
+    name: str  # what reports call it
+    function: Callable[..., Any]  # the right one
+    points: tuple[Point, ...]  # that expose errors: tails, kinks, ties, the ends of the domain
     _known: dict[str, tuple[Any, Any, list[float]]] = field(default_factory=dict, repr=False)
     _moved: dict[tuple[str, int], Callable[[float], list[float]]] = field(default_factory=dict, repr=False)
 
@@ -90,10 +84,8 @@ class Task:
         key = _key(point), index
         if key not in self._moved:
             self._moved[key] = functools.cache(self.moved(point, index))
-        function = self._moved[key]
-        return differentiate(
-            lambda x: (function(x) or [math.nan] * (output + 1))[output], flat(point[0])[index], patient
-        )
+        function, here = self._moved[key], flat(point[0])[index]
+        return differentiate(lambda x: (function(x) or [math.nan] * (output + 1))[output], here, patient)
 
     def _at(self, point: Point) -> tuple[Any, Any, list[float]]:
         key = _key(point)
@@ -177,11 +169,7 @@ TASK_NAMES: tuple[str, ...] = tuple([
 
 @functools.cache
 def task_named(name: str) -> Task:
-    """Return the task of a function of the package.
-
-    Raises:
-        ArgumentError: the package has no such function to check.
-    """
+    """Return the task of a function of the package; an ArgumentError if there is no such function to check."""
     if name not in TASK_NAMES:
         near = get_close_matches(str(name), TASK_NAMES, 1)
         advice = f"Did you mean {near[0]!r}?" if near else f"Choose one of {', '.join(TASK_NAMES[:20])}, …"
@@ -198,10 +186,8 @@ def task_named(name: str) -> Task:
 def task_of(function: Callable[..., Any], points: Sequence[Point] | None = None, name: str = "f") -> Task:
     """Return the task of a user's function, whose derivative is computed by this package, or by differences.
 
-    Without points they are chosen: numbers or, if the function does not take one, lists of numbers.
-
-    Raises:
-        ArgumentError: the function takes neither, so points are needed.
+    Without points they are chosen: numbers or, if the function does not take one, lists of numbers. An ArgumentError if
+    it takes neither.
     """
     if points is not None:
         return Task(name, function, tuple(points))

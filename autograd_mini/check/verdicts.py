@@ -34,8 +34,7 @@ class Verdict(StrEnum):
         return {Verdict.PASS: RIGHT, Verdict.KINK: RIGHT, Verdict.FAIL: WRONG}.get(self, UNKNOWN)
 
 
-# The verdict of several numbers is the worst of them.
-_SEVERITY = [Verdict.PASS, Verdict.KINK, Verdict.NOISE, Verdict.DOMAIN, Verdict.FAIL]
+_SEVERITY = [*Verdict]  # the verdict of several numbers is the worst of them
 _MOST = 12  # lines of a report for numbers that are right, and for those that are not
 
 
@@ -78,9 +77,8 @@ class Finding:
             right = f"{written(self.expected, 10)}" + (f" ± {self.error:.0e}" if self.error else "") + " is right"
         if self.claimed is None and math.isnan(self.expected):
             return f"{self.verdict:<6}  {self.where}\n        {self.remark}"
-        text = f"{self.verdict:<6}  {self.where}: {claimed}" + (
-            "" if right.startswith(f"{claimed} is") else f"; {right}"
-        )
+        more = "" if right.startswith(f"{claimed} is") else f"; {right}"
+        text = f"{self.verdict:<6}  {self.where}: {claimed}{more}"
         return f"{text}\n        {self.remark}" if self.remark else text
 
 
@@ -192,10 +190,8 @@ def _curve(finding: Finding) -> str:
         return ""
     (left, right), (low, high) = ((min(axis), max(axis)) for axis in zip(*points, strict=True))
     low = min(max(low, high - 24.0), high - 4.0)  # an error of exactly 0 has no logarithm; a level looks level
-    places = [
-        (40 + (x - left) / (right - left) * (_WIDTH - 50), 12 + (high - max(y, low)) / (high - low) * (_HEIGHT - 42))
-        for x, y in points
-    ]
+    wide, tall = (_WIDTH - 50) / (right - left), (_HEIGHT - 42) / (high - low)
+    places = [(40 + (x - left) * wide, 12 + (high - max(y, low)) * tall) for x, y in points]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     title = html.escape(f"{finding.verdict} {finding.where}")
     return (

@@ -120,14 +120,8 @@ class Dual(Methods):
         return Methods.__truediv__(self, other)
 
     def __rtruediv__(self, other: Any) -> Any:
-        x = self.primal
-        if (
-            type(x) is float
-            and x != 0.0
-            and isinstance(other, float)
-            and not self.level.is_over
-            and recording().hooks.finish is None
-        ):
+        x, is_number = self.primal, isinstance(other, float)
+        if is_number and type(x) is float and x != 0.0 and not self.level.is_over and recording().hooks.finish is None:
             quotient = other / x
             return Dual(quotient, self.tangent * -(quotient / x), self.level)
         return Methods.__rtruediv__(self, other)

@@ -98,6 +98,11 @@ def _method(name: str) -> Callable[..., Any]:
     return method
 
 
+def _extra(name: str, meaning: str, method: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    method.__name__, method.__doc__ = name, meaning
+    return method
+
+
 def _put(number: Any, out: Any) -> Any:
     """Return a number, or store it in NumPy's `out=`."""
     if out is None:
@@ -231,23 +236,10 @@ class Methods(Attached):
         """0.0, because the number is real."""
         return 0.0
 
-    def square(self) -> Any:
-        """The number times itself."""
-        return self * self
-
-    def reciprocal(self) -> Any:
-        """1 / the number."""
-        return 1.0 / self
-
-    def degrees(self) -> Any:
-        """Convert an angle from radians to degrees."""
-        return self * (180.0 / math.pi)
-
-    def radians(self) -> Any:
-        """Convert an angle from degrees to radians."""
-        return self * (math.pi / 180.0)
-
-    rad2deg, deg2rad = degrees, radians
+    square = _extra("square", "The number times itself.", lambda x: x * x)
+    reciprocal = _extra("reciprocal", "1 / the number.", lambda x: 1.0 / x)
+    degrees = rad2deg = _extra("degrees", "Convert an angle from radians to degrees.", lambda x: x * (180.0 / math.pi))
+    radians = deg2rad = _extra("radians", "Convert an angle from degrees to radians.", lambda x: x * (math.pi / 180.0))
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         """Apply a NumPy function to recording numbers and arrays of them, element by element, with dtype object."""

@@ -56,14 +56,9 @@ def define(
 
 
 def operation_of(
-    row: Primitive,
-    names: tuple[str, ...],
-    is_variadic: bool,
-    module: str,
-    doc: str,
-    defaults: tuple[Any, ...] | None = None,
-    takes_iterable: bool = False,
-) -> Operation:
+    row: Primitive, names: tuple[str, ...], is_variadic: bool, module: str, doc: str,
+    defaults: tuple[Any, ...] | None, takes_iterable: bool = False,
+) -> Operation:  # fmt: skip
     """The function that evaluates a row; `help` shows the given operand names."""
 
     def one(a: Any) -> Any:

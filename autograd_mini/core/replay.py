@@ -19,25 +19,15 @@ from autograd_mini.program.stack import Scope
 
 @dataclass(frozen=True, eq=False)
 class Decision:
-    """A comparison made while a graph was recorded; what was recorded later may depend on its answer.
+    """A comparison made while a graph was recorded; what was recorded later may depend on its answer."""
 
-    Attributes:
-        left: a node, or a number.
-        op: the comparison, such as "<".
-        right: a node, or a number.
-        answer: its answer then.
-        site: where it was made; None if unknown.
-        scope: the scope it was made in; None if in none, or unknown.
-        is_derivative: whether it stands for a derivative recorded for this number; at another one its edges may differ.
-    """
-
-    left: Any
-    op: str
-    right: Any
-    answer: bool
-    site: Site | None
-    scope: Scope | None = None
-    is_derivative: bool = False
+    left: Any  # a node, or a number
+    op: str  # such as "<"
+    right: Any  # a node, or a number
+    answer: bool  # then
+    site: Site | None  # where it was made; None if unknown
+    scope: Scope | None = None  # that it was made in; None if in none, or unknown
+    is_derivative: bool = False  # it stands for a derivative, recorded for this number alone: its edges may be others
 
     def answer_at(self, numbers: Mapping[Any, float]) -> bool:
         """The answer if nodes had these numbers; those without one are computed from the others."""
@@ -99,8 +89,8 @@ def replay(
 def choice_of(node: Any) -> Decision | None:
     """The comparison that was made for this `where` alone, under `provenance`; None if that is not certain.
 
-    `watch.choices` notes it at the node. A `relu` does not enter its scope, so that scope has no place in the program,
-    unlike a user's scope of the same name.
+    `watch.origins` notes it at the node. The scope of a `relu` is not entered, and has no place in the program, unlike
+    a scope of the user with the same name.
     """
     if is_relu(node) and node.origin is not None and node.scope.site is None:
         holds, _, x = node.operands

@@ -236,11 +236,8 @@ def is_hopeless(operand: object) -> bool:
     """Whether a wrong operand cannot implement the operator either, so that the error is due now."""
     if is_formula(operand):
         return True  # formulas and numbers with a graph do not mix
-    return (
-        operand is None
-        or type(operand).__name__ == "Decimal"
-        or type(operand) in (str, bytes, list, tuple, dict, set, complex)
-    )
+    kind = type(operand)
+    return operand is None or kind.__name__ == "Decimal" or kind in (str, bytes, list, tuple, dict, set, complex)
 
 
 _BARE = ("backward(seed)", "huber(delta)", "Value.data", "Value.grad")  # these take plain numbers only
@@ -291,11 +288,8 @@ def _advice(where: str, operand: Any, kind: str) -> str:
     arity = TABLE[call].arity if call in TABLE else 1
     if is_call and arity is None:
         return f"Pass the numbers as separate arguments: {call}(*xs); or NumPy arrays."
-    return (
-        f"Pass one number at a time: [{call}(x) for x in xs]; or a NumPy array."
-        if is_call and arity == 1
-        else ("Pass one number at a time.")
-    )
+    each = f": [{call}(x) for x in xs]; or a NumPy array" if is_call and arity == 1 else ""
+    return f"Pass one number at a time{each}."
 
 
 def operand_of(x: Any, where: str) -> Any:

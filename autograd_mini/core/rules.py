@@ -138,10 +138,8 @@ def atan2_rule(angle: Any, y: Any, x: Any) -> tuple[Any, ...]:
         is_far = (size == math.inf) & (known(angle) == known(angle))
         return branch(size == 0.0, lambda: undefined(y, x), lambda: branch(is_far, lambda: 0.0, general))
 
-    return (
-        ZERO if isinstance(y, Constant) else slope(lambda: x / h / h),
-        ZERO if isinstance(x, Constant) else slope(lambda: -(y / h) / h),
-    )
+    by_y = ZERO if isinstance(y, Constant) else slope(lambda: x / h / h)
+    return by_y, ZERO if isinstance(x, Constant) else slope(lambda: -(y / h) / h)
 
 
 def extremum_rule(y: Any, *xs: Any) -> tuple[Any, ...]:
@@ -207,13 +205,12 @@ def power_term_rule(y: Any, x: Any, p: Any, less: float, logs: float) -> tuple[A
     """At x = 0 the highest power of the logarithm dominates."""
     by_x = _power_slope(y, x, p, less, logs)
     if logs > 0.0:
-        other = logs * power_term(x, p, less + 1.0, logs - 1.0)
-        highest = by_x
-        by_x = branch(
-            known(x) != 0.0,
-            lambda: highest + other,
-            lambda: branch(known(p) == less, lambda: other, lambda: highest),
-        )
+        highest, other = by_x, logs * power_term(x, p, less + 1.0, logs - 1.0)
+
+        def at_zero() -> Any:
+            return branch(known(p) == less, lambda: other, lambda: highest)
+
+        by_x = branch(known(x) != 0.0, lambda: highest + other, at_zero)
     return by_x, power_term(x, p, less, logs + 1.0), ZERO, ZERO
 
 

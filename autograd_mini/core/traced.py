@@ -34,16 +34,9 @@ from autograd_mini.errors import OperandError, TraceError, shown
 from autograd_mini.program.stack import recording
 
 RELATE: dict[str, Callable[..., Any]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-    "&": operator.and_,
-    "|": operator.or_,
-    "~": operator.invert,
-}
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
+    "&": operator.and_, "|": operator.or_, "~": operator.invert,
+}  # fmt: skip
 
 # Comparison handlers by data type, for types whose operators mean something else (== of SymPy's expressions asks
 # whether they are written alike): relations[type](symbol, *operands). They also join conditions; a bool is an answer.

@@ -36,12 +36,11 @@ class Dataset:
         random.Random(seed).shuffle(order)
         order.sort(key=self.labels.__getitem__)  # stable: class by class, at random within a class
         chosen = set(order[every - 1 :: every])
-        parts = [[i for i in range(len(self)) if (i in chosen) is tested] for tested in (False, True)]
-        training, testing = [
-            Dataset([self.rows[i] for i in part], [self.labels[i] for i in part], self.classes, self.columns)
-            for part in parts
-        ]
-        return training, testing
+        kept = [i for i in range(len(self)) if i not in chosen]
+        return self._part(kept), self._part(sorted(chosen))
+
+    def _part(self, places: list[int]) -> Dataset:
+        return Dataset([self.rows[i] for i in places], [self.labels[i] for i in places], self.classes, self.columns)
 
 
 def iris() -> Dataset:
@@ -50,11 +49,7 @@ def iris() -> Dataset:
 
 
 def read_csv(path: str | Path) -> Dataset:
-    """Read a UTF-8 file with commas, semicolons or tabs between numbers, and a label in the last column.
-
-    Raises:
-        DataError: the file cannot be read or has another format; the message names line and column.
-    """
+    """Read a UTF-8 file of numbers, with commas, semicolons or tabs, and a label in the last column; or a DataError."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:

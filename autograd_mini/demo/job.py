@@ -30,15 +30,12 @@ class SoftmaxClassifier:
     def __init__(self, data: Dataset, seed: int = 0) -> None:
         columns = list(zip(*data.rows, strict=True))
         self.centre = [fsum(x / len(column) for x in column) for column in columns]
-        self.scale = [
-            hypot(*[x - c for x in column]) / sqrt(len(column)) or 1.0
-            for column, c in zip(columns, self.centre, strict=True)
-        ]
+        shifted = [[x - c for x in column] for column, c in zip(columns, self.centre, strict=True)]
+        self.scale = [hypot(*column) / sqrt(len(column)) or 1.0 for column in shifted]
         normal = random.Random(seed).gauss
-        self.weights = [
-            [Value(normal(0.0, 0.1), name=f"w{k}{j}") for j in range(len(columns))] for k in range(len(data.classes))
-        ]
-        self.biases = [Value(0.0, name=f"b{k}") for k in range(len(data.classes))]
+        classes, inputs = range(len(data.classes)), range(len(columns))
+        self.weights = [[Value(normal(0.0, 0.1), name=f"w{k}{j}") for j in inputs] for k in classes]
+        self.biases = [Value(0.0, name=f"b{k}") for k in classes]
 
     def parameters(self) -> list[Value]:
         """Return all weights and biases."""

@@ -105,15 +105,13 @@ class Drawing:
             raise ArgumentError(f"A drawing cannot be saved as {str(path)!r}.", f"End the name in {', '.join(KINDS)}.")
         if not path.parent.is_dir():
             raise ArgumentError(f"There is no folder {str(path.parent)!r}.", "Create it first, or choose another.")
-        from autograd_mini.drawing.pdf import pdf
-        from autograd_mini.drawing.render import run
+        from autograd_mini.drawing.render import pdf, run
 
         written: dict[str, Callable[[], str | bytes]] = {
             ".svg": lambda: self.svg, ".dot": lambda: self.dot, ".png": lambda: run(self.dot, "png"),
             ".html": self._page, ".pdf": lambda: pdf(self.svg),
         }  # fmt: skip
-        files.write(path, written[kind]())
-        return path
+        return files.write(path, written[kind]())
 
     def _page(self) -> str:
         """Return the HTML page of the picture and, as far as there is room, of the scopes in it; a list of the rest."""

@@ -144,16 +144,10 @@ class _Choice:
     """Which parts of an outline are open: down to a depth below the focus, and where you asked for it."""
 
     def __init__(
-        self,
-        outline: Outline,
-        depth: int,
-        focus: _Focus,
-        expand: Iterable[Part] = (),
-        automatic: bool = False,
-        folds: bool = False,
-        lists: Mapping[Value, str] | None = None,
-    ) -> None:
-        self.outline, self.focus, self.folds, self.lists = outline, focus, folds, lists or {}
+        self, outline: Outline, depth: int, focus: _Focus, expand: Iterable[Part], automatic: bool = False,
+        *, folds: bool, lists: Mapping[Value, str],
+    ) -> None:  # fmt: skip
+        self.outline, self.focus, self.folds, self.lists = outline, focus, folds, lists
         self.expanded = {part for asked in expand for part in _shown_open(asked)}
         near = [outline.part[node] for node in focus.nodes]
         kept = {*near[0].around()} if near and folds else {*near}  # only the node itself opens the call that it is in
@@ -284,9 +278,8 @@ class _Choice:
         near = {end for ends in arrows for end in ends}
         # In the order of first operations, because the leaves in a box may be from anywhere.
         first = {box[node]: None for node in order if node._row is not None or not box[node].computes}
-        return Boxes(
-            [found for found in first if not found.around or found in near], arrows, box, graph.users, self.folds
-        )
+        shown_boxes = [found for found in first if not found.around or found in near]
+        return Boxes(shown_boxes, arrows, box, graph.users, self.folds)
 
 
 def _is_innermost(part: Part) -> bool:
@@ -312,15 +305,10 @@ def lists(leaves: Iterable[Value], names: Names) -> dict[Value, str]:
 
 
 def arrange(
-    graph: Graph,
-    depth: int | None = None,
-    focus: Value | str | Scope | None = None,
-    expand: Sequence[str | Scope] = (),
-    force: bool = False,
-    names: Names | None = None,
-    closed: Scope | None = None,
+    graph: Graph, depth: int | None = None, focus: Value | str | Scope | None = None,
+    expand: Sequence[str | Scope] = (), force: bool = False, names: Names | None = None, closed: Scope | None = None,
     most: int = READABLE,
-) -> Boxes:
+) -> Boxes:  # fmt: skip
     """Return the boxes of a picture in the finest form that is readable or requested; `most` if there are parts.
 
     With names, calls of compositions and lists of leaves are folded, and so is a scope of the user's to be closed.
@@ -336,7 +324,8 @@ def arrange(
     everything = force or (depth is None and focus is None and few)
     found_scopes = len(order) > READABLE and not everything
     if everything and not force and most < READABLE and graph.has_parts:
-        opened = _Choice(Outline(order, Merging.NEVER), READABLE, _Focus(everything=True), folds=folds, lists=listed)
+        outline = Outline(order, Merging.NEVER)
+        opened = _Choice(outline, READABLE, _Focus(everything=True), (), folds=folds, lists=listed)
         found_scopes = len(opened.boxes(graph).boxes) > most
         everything = not found_scopes
     if found_scopes:

@@ -112,7 +112,6 @@ def _row(cells: Sequence[tuple[str, str]]) -> str:
     """Return cells that share the width."""
     ends = [_COLUMNS * (place + 1) // len(cells) for place in range(len(cells))]
     spans = [end - start for start, end in zip([0, *ends], ends, strict=False)]
-    return "".join(
-        f'<TD COLSPAN="{span}" BGCOLOR="{below}"><FONT POINT-SIZE="{LEGEND}">{text}</FONT></TD>'
-        for (text, below), span in zip(cells, spans, strict=True)
-    )
+    texts = [f'<FONT POINT-SIZE="{LEGEND}">{text}</FONT>' for text, _ in cells]
+    rows = zip(texts, cells, spans, strict=True)
+    return "".join(f'<TD COLSPAN="{span}" BGCOLOR="{below}">{text}</TD>' for text, (_, below), span in rows)

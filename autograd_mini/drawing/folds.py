@@ -7,17 +7,15 @@ Not here: which calls a picture shows folded (`boxes`). Read next: `drawing.unit
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from autograd_mini import functions
 from autograd_mini.core.row import ZERO
-from autograd_mini.core.sweep import sweep, topological_order
 from autograd_mini.engine import Value, is_node
-from autograd_mini.notation.closed_forms import ClosedForm, closed_form
+from autograd_mini.explanation.graph import slopes_by
+from autograd_mini.notation.local_rules import ClosedForm, closed_form
 from autograd_mini.notation.names import call_of
 from autograd_mini.program.stack import Scope
 
@@ -73,7 +71,5 @@ def fold(name: str, nodes: Sequence[Value], outputs: Sequence[Value]) -> Fold:
     inputs = tuple(dict.fromkeys([x for node in nodes for x in node.operands if is_node(x) and x not in inside]))
     partials: dict[tuple[Value, Value], Any] = {}
     for output in outputs:
-        order = topological_order(output, inputs)
-        deque(islice(sweep(output, 1.0, order), len(order) - len(inputs) + 1), maxlen=0)  # up to the first input
-        partials |= {(x, output): order[x] for x in inputs}
+        partials |= {(x, output): slope for x, slope in slopes_by(output, inputs).items()}
     return Fold(name, inputs, tuple(outputs), partials)

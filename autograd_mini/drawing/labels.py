@@ -1,6 +1,6 @@
 """Labels stand on their arrows, and arrows pass around boxes: with straight lines, dot programs do neither.
 
-Not here: what they say (`picture`). Read next: `drawing.pdf`.
+Not here: what they say (`picture`). Read next: `drawing.page`.
 """
 
 from __future__ import annotations
@@ -116,9 +116,8 @@ def _around_boxes(path: str, boxes: list[Rectangle]) -> str:
     between = [bottom for left, _, right, bottom in boxes if left < joints[-2][0] and right > x + 10.0]
     below = max(between, default=y) + 20.0
     corners = [(x + 10.0, y), (x + 10.0, below), (joints[-2][0], max(below, joints[-2][1])), joints[-1]]
-    curves = "".join(
-        f"C{a:.2f},{b:.2f} {c:.2f},{d:.2f} {c:.2f},{d:.2f}" for (a, b), (c, d) in pairwise([(x, y), *corners])
-    )
+    ends = pairwise([(x, y), *corners])
+    curves = "".join(f"C{a:.2f},{b:.2f} {c:.2f},{d:.2f} {c:.2f},{d:.2f}" for (a, b), (c, d) in ends)
     return f"M{x:.2f},{y:.2f}{curves}"
 
 
@@ -182,6 +181,5 @@ def _overlap(a: Rectangle, b: Rectangle) -> bool:
 
 def _distance(label: Rectangle, points: list[Point]) -> float:
     """Return how far a label is from an arrow."""
-    return min(
-        math.hypot(max(label[0] - x, 0.0, x - label[2]), max(label[1] - y, 0.0, y - label[3])) for x, y in points
-    )
+    left, top, right, bottom = label
+    return min(math.hypot(max(left - x, 0.0, x - right), max(top - y, 0.0, y - bottom)) for x, y in points)

@@ -171,9 +171,8 @@ class _Layout:
         foot = f'x="{_MARGIN}" y="{height - 8:.1f}"'
         body.append(f'<text {foot} font-size="{style.LEGEND}.00" fill="{style.QUIET}">{remark}</text>\n')
         for key, (name, inside) in self.frames.items():
-            body += self._frame(
-                key, name, [place[box] for box in inside], [r for b, r in place.items() if b not in inside]
-            )
+            others = [corners for box, corners in place.items() if box not in inside]
+            body += self._frame(key, name, [place[box] for box in inside], others)
         cells: dict[str, _Place] = {}
         drawn = [(box.key, "".join(_drawn(box.cell, *corner[:2], cells))) for box, corner in place.items()]
         for tail, head, arrow, more in self.edges:
@@ -181,10 +180,9 @@ class _Layout:
             ends = cells.get(start) or place[self.boxes[tail]], cells.get(end) or place[self.boxes[head]]
             body += self._arrow(*ends, arrow, more)
         body += [f'<g id="{key}" class="node">\n{lines}</g>\n' for key, lines in drawn]
-        start = f'<svg width="{width:.0f}pt" height="{height:.0f}pt" viewBox="0 0 {width:.2f} {height:.2f}" '
-        return (
-            start + f'xmlns="http://www.w3.org/2000/svg">\n<g id="graph" class="graph">\n{"".join(body)}</g>\n</svg>\n'
-        )
+        size = f'width="{width:.0f}pt" height="{height:.0f}pt" viewBox="0 0 {width:.2f} {height:.2f}"'
+        graph = f'<g id="graph" class="graph">\n{"".join(body)}</g>'
+        return f'<svg {size} xmlns="http://www.w3.org/2000/svg">\n{graph}\n</svg>\n'
 
     def _rectangle(self, box: _Box, left: float = 0.0, top: float = 0.0) -> _Place:
         x, y = (box.across, box.along) if self.down else (box.along, box.across)

@@ -19,16 +19,9 @@ from autograd_mini.drawing.style import sheet
 
 
 def document(
-    title: str,
-    package: str,
-    style: str,
-    script: str,
-    body: str,
-    data: Any,
-    own: str = "",
-    base: str = "",
+    title: str, package: str, style: str, script: str, body: str, data: Any, own: str = "", base: str = "",
     is_dark: bool | None = None,
-) -> str:
+) -> str:  # fmt: skip
     """Return the text of the file, with a style and a script that are files in a package, and data for the script.
 
     The body is escaped HTML; `own` and `base` are what this page alone has at the beginning of its script and style.

@@ -86,25 +86,16 @@ class Outline:
     """The parts of a graph, given its nodes with operands first; pinned scopes stay parts of their own.
 
     `scopes` are those found by structure, in place of the ones recorded.
-
-    Attributes:
-        whole: the part that contains everything.
-        part: the part of each node.
-        kind: which operations are alike, for parts that are too large to show each one.
     """
 
     def __init__(
-        self,
-        order: Sequence[Value],
-        merging: Merging,
-        pinned: Collection[Scope] = (),
+        self, order: Sequence[Value], merging: Merging, pinned: Collection[Scope] = (),
         scopes: Mapping[Value, Scope | None] | None = None,
-    ) -> None:
-        self.merging = merging
-        self._scopes = scopes
-        self.whole = Part("")
+    ) -> None:  # fmt: skip
+        self.merging, self._scopes = merging, scopes
+        self.whole = Part("")  # contains everything
         self.part: dict[Value, Part] = {}
-        self.kind: dict[Value, Kind] = {}
+        self.kind: dict[Value, Kind] = {}  # which operations are alike, for parts too large to show each one
         self._alone = {scope for inner in pinned for scope in outwards(inner)}
         self._known: dict[Scope | None, Part] = {None: self.whole}
         self._alike: dict[object, Part] = {}

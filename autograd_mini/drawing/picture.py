@@ -46,15 +46,7 @@ class Stories(Protocol):
 
 
 class Picture:
-    """A graph as text in the DOT language.
-
-    Attributes:
-        tooltips: the tooltip (XML) of each box, arrow or scope, by its id in the text.
-        scopes: the path of the scope that a box or a frame stands for, by its id in the text.
-        lists: gives the rows of a box of several nodes, by its id in the text.
-        noted: the boxes that have a note beside their numbers.
-        ways: the operands along each arrow, with the nodes that use them, by its id in the text.
-    """
+    """A graph as text in the DOT language, in which boxes, arrows and frames have ids."""
 
     def __init__(
         self, boxes: Boxes, gradients: Gradients, precision: int, names: Names, numbers: Snapshot,
@@ -69,15 +61,16 @@ class Picture:
             results = {box: sorted(box.results, key=lambda node: names.number[node]) for box in boxes.boxes}
             called = {box: box.part for box in boxes.boxes if box.folded and box.part and results[box]}
             self.folds = {box: fold(part.name, box.nodes, results[box]) for box, part in called.items()}
-        self.tooltips: dict[str, str] = {}
-        self.scopes: dict[str, str] = {}
+        self.tooltips: dict[str, str] = {}  # in XML, by id
+        self.scopes: dict[str, str] = {}  # the paths of those that boxes and frames stand for, by id
+        # By id, a function that gives the rows of a box of several nodes.
         self.lists = {self.ids[box]: partial(self.contents, box) for box in boxes.boxes if not self.is_single(box)}
-        self.noted: set[Box] = set()
+        self.noted: set[Box] = set()  # those with a note beside their numbers
         self.clusters: dict[Part, str] = {}
         self.across = False  # True if arrows point down or up
         # In the frames of an animation, boxes keep their size.
         self._room = f' WIDTH="{round(7.2 * (precision + 7) + 50)}"' if gradients.handed_on is not None else ""
-        self.ways: dict[str, list[tuple[Value, Value]]] = {}
+        self.ways: dict[str, list[tuple[Value, Value]]] = {}  # operands along each arrow, and their users, by id
 
     def lines(self, direction: str | None, legend: bool, above: str | None) -> Iterator[str]:
         """Yield the text between the braces of a digraph; without a direction, the shape decides."""
@@ -177,10 +170,8 @@ class Picture:
         told += story[1:] if story is not None else ()
         self.tooltips[self.ids[box]] = "\n".join(map(escaped, [*first, *told, *last]))
         closed = fold.closed_form if fold is not None else None
-        note = (
-            f"derivative {closed.text}" if closed is not None else self._content(box) if group and box.computes else ""
-        )
-        note = story[0] if story is not None else note
+        note = self._content(box) if group and box.computes else ""
+        note = story[0] if story is not None else f"derivative {closed.text}" if closed is not None else note
         self.noted |= {box} if note else set()
         if box.around:
             lines = f'</TD></TR><TR><TD BGCOLOR="{style.BLANK}">'.join(filter(None, (header, small(note))))
@@ -267,9 +258,8 @@ class Picture:
         shared = sum(len(self.boxes.users.get(leaf, ())) >= passes for leaf in leaves) if passes > 1 else 0
         counts = [counted(operations, "operation")] if box.part is not None and operations else []
         counts += [counted(shared, "parameter")] if shared else []
-        counts += [counted(len(leaves) - shared, "input" if shared else "leaf", "inputs" if shared else "leaves")] * (
-            len(leaves) > shared
-        )
+        words = ("input", "inputs") if shared else ("leaf", "leaves")
+        counts += [counted(len(leaves) - shared, *words)] * (len(leaves) > shared)
         return ", ".join(counts)
 
     def _title(self, box: Box) -> tuple[str, str]:
@@ -389,7 +379,9 @@ class Picture:
     def _bundle(self, tail: str, head: str, uses: list[tuple[Value, Value]]) -> str:
         """Return an arrow from port to port that says how many values go along it."""
         key = self._key(uses)
-        look = self._style(any(self._carries(*use) for use in uses), [node for _, node in uses])
+        edges = ((use, edge) for use in uses for edge in zip(use[1].operands, use[1].partials, strict=True))
+        flows = any(x is operand and self.gradients.flows(node, p) for (operand, node), (x, p) in edges)
+        look = self._style(flows, [node for _, node in uses])
         self.tooltips[key] = counted(len(uses), "operand")
         rows, ends = self.place.rows, [port.partition(":") for port in (tail, head)]
         crowds = [len(rows[row]) if ":" in inner else 1 for row, _, inner in ends]
@@ -407,11 +399,6 @@ class Picture:
         """Return the style of the arrows to some nodes: a gradient flows there, or has gone that way, or neither."""
         handed_on = self.gradients.handed_on or ()
         return _NOTHING if not flows else _THICK if any(node in handed_on for node in nodes) else ""
-
-    def _carries(self, operand: Value, node: Value) -> bool:
-        """Return True if a gradient flows from a node to its operand, or, before a sweep, can."""
-        edges = zip(node.operands, node.partials, strict=True)
-        return any(x is operand and self.gradients.flows(node, partial) for x, partial in edges)
 
     def _key(self, uses: list[tuple[Value, Value]]) -> str:
         key = f"e{len(self.ways)}"

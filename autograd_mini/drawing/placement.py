@@ -28,18 +28,7 @@ _SIDES = {"LR": ("w", "e"), "RL": ("e", "w"), "TB": ("n", "s"), "BT": ("s", "n")
 
 
 class Placement:
-    """How the boxes of a picture stand, given their labels; without a direction, the shape decides.
-
-    Attributes:
-        direction: where the arrows point; `across` if that is down or up.
-        enter, leave: the sides of a box at which arrows end and start.
-        ranks: how far from the beginning each box stands.
-        rows: boxes side by side, which are one node for dot, because it would permute neurons.
-        row: the name of the row that a box is in.
-        width: about how wide the picture is, in points.
-        columns: of rows that would be wider than a page, and are wrapped.
-        fans: whether arrows go from row to row.
-    """
+    """How the boxes of a picture stand, given their labels; without a direction, the shape decides."""
 
     def __init__(
         self, boxes: Boxes, labels: Mapping[Box, str], folds: Mapping[Box, Fold], names: Names, direction: str | None
@@ -49,16 +38,18 @@ class Placement:
         for tail, head in boxes.arrows:
             heads.setdefault(tail, []).append(boxes.levels[head])
         levels = boxes.levels.items()
+        # How far from the beginning each box stands.
         self.ranks = {box: level if box.computes else min(heads.get(box, [1])) - 1 for box, level in levels}
+        # Boxes side by side, which are one node for dot, because it would permute neurons.
         self.rows = {f"c{number}": row for number, row in enumerate(self._rows())}
         self.row = {box: name for name, row in self.rows.items() for box in row}
         sizes = {box: size(text) for box, text in labels.items()}
         fitting, widths = self._fitting(sizes)
-        self.direction = direction or fitting
-        self.enter, self.leave = _SIDES[self.direction]
+        self.direction = direction or fitting  # where the arrows point
+        self.enter, self.leave = _SIDES[self.direction]  # the sides of a box at which arrows end and start
         self.across = self.direction in ("TB", "BT")
-        self.width = widths[self.across]
-        self.columns: dict[str, int] = {}
+        self.width = widths[self.across]  # about, in points
+        self.columns: dict[str, int] = {}  # of rows that would be wider than a page, and are wrapped
         broad: Counter[int] = Counter()  # the widths of ranks
         for box, rank in self.ranks.items() if self.across else ():
             broad[rank] += math.ceil(sizes[box][0] + 5.0)
@@ -67,6 +58,7 @@ class Placement:
             if lines > 1:
                 self.columns[name] = math.ceil(len(row) / lines)
         open_rows = self.rows.keys() - self.columns.keys()
+        # Whether arrows go from row to row.
         self.fans = any(open_rows.issuperset(self.rows_of(ends)) and ends[0].part for ends in boxes.arrows)
 
     def rows_of(self, ends: tuple[Box, Box]) -> tuple[str, str]:
@@ -81,10 +73,10 @@ class Placement:
                 rows.setdefault(box.row, []).append(box)
             elif box.part is not None and not box.around and box not in self.folds:
                 rows.setdefault((box.place, _shape(box.part.name), self.boxes.levels[box]), []).append(box)
-            elif (
-                box.alone is not None and box.alone.op and box.place.depth and (name := self._name(box)) != _shape(name)
-            ):
-                rows.setdefault((box.place, _shape(name), self.ranks[box]), []).append(box)
+            elif box.alone is not None and box.alone.op and box.place.depth:
+                name = self._name(box)
+                if (shape := _shape(name)) != name:
+                    rows.setdefault((box.place, shape, self.ranks[box]), []).append(box)
         found = [row for row in rows.values() if row[0].part or row[0].row or len(row) <= _FEW]
         return (by_lists(row, self._name) for row in found if len(row) > 1)
 

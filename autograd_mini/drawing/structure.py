@@ -2,7 +2,7 @@
 
 A part is everything that reaches the result through one operation only (its dominator). Parts of the same shape are
 passes of one part if they use the same leaves, as samples do, and neighbours if they have their own, as neurons do.
-Not here: loops that carry something on (`steps`), and programs with scopes (`parts`). Read next: `drawing.parts`.
+Not here: loops that carry something on (`units`), and programs with scopes (`parts`). Read next: `drawing.parts`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autograd_mini.drawing.folds import call as call_around
-from autograd_mini.drawing.steps import find_steps
 from autograd_mini.drawing.titles import title, word
-from autograd_mini.drawing.units import SUMS, Unit, units_of
+from autograd_mini.drawing.units import SUMS, Unit, find_steps, units_of
 from autograd_mini.engine import Value, is_node
 from autograd_mini.notation.names import Names
 from autograd_mini.program.stack import Scope, outwards
@@ -52,17 +51,12 @@ class _Class:
 
 
 class Structure:
-    """The scopes that stand for the repeated parts of a graph, given its nodes with operands first.
-
-    Attributes:
-        scopes: the scope of each node; empty if the program has scopes of its own, or if nothing repeats.
-        copies: the scopes of calls, by those that the program entered.
-    """
+    """The scopes that stand for the repeated parts of a graph, given its nodes with operands first."""
 
     def __init__(self, order: Sequence[Value], names: Names | None = None) -> None:
         self._names, self._place = names, {node: place for place, node in enumerate(order)}
-        self.scopes: dict[Value, Scope | None] = {}
-        self.copies: dict[Scope, Scope] = {}
+        self.scopes: dict[Value, Scope | None] = {}  # empty if the program has its own, or if nothing repeats
+        self.copies: dict[Scope, Scope] = {}  # the scopes of calls, by those that the program entered
         self._call: dict[Value, Any] = {node: call_around(node) for node in order if node.scope is not None}
         if order[-1]._row is None or any(call is None or call.parent is not None for call in self._call.values()):
             return
@@ -132,7 +126,8 @@ class Structure:
             if any(len(self._within[known.units[0]] - {None}) > 1 for known in found):
                 self._beside.add(self._scope[whole])
             placed = [(known, self._around(self._within[known.units[0]], self._scope[whole])) for known in found]
-            words = [self._word(known.units[0]) for known, _ in placed]
+            firsts = [known.units[0] for known, _ in placed]
+            words = [unit.name if unit.nodes[0] in self._call else word(unit.nodes[:1]) for unit in firsts]
             often = Counter((name, around) for name, (_, around) in zip(words, placed, strict=True))
             numbers: Counter[object] = Counter()
             for name, (known, around) in zip(words, placed, strict=True):
@@ -142,9 +137,6 @@ class Structure:
                     around = self._around(self._within[unit], self._scope[whole])
                     self._scope[unit] = Found(f"{name} {numbers[name, step]}" if many else name, around)
                 numbers[name, step] += 1
-
-    def _word(self, unit: Unit) -> str:
-        return unit.name if unit.nodes[0] in self._call else word(unit.nodes[:1])
 
     def _rename(self, results: Mapping[Found, Sequence[Value]]) -> None:
         """Name parts as the user names their results: all passes get one name, because they are one part."""

@@ -1,6 +1,6 @@
 """Titles: a common name for several nodes, from the user's names or expression, otherwise from what they do.
 
-Not here: the name of one node (`notation.names`). Read next: `drawing.steps`.
+Not here: the name of one node (`notation.names`). Read next: `drawing.structure`.
 """
 
 from __future__ import annotations
@@ -68,8 +68,7 @@ def title(passes: Sequence[Sequence[Value]], names: Names | None, call: bool = F
 
 def word(nodes: Sequence[Value]) -> str:
     """Return what operations of one kind do."""
-    node = nodes[0]
-    squares = [
-        x.operands[0] is x.operands[1] if x.op == "mul" else x.op == "pow" and x.operands[1] == 2.0 for x in nodes
-    ]
-    return "square" if all(squares) else _WORDS.get(node.op or "", str(node.op))
+    first = nodes[0]
+    pairs = [(x.op, *x.operands[:2]) for x in nodes if x.op in ("mul", "pow")]
+    squares = [a is b if op == "mul" else b == 2.0 for op, a, b in pairs]
+    return "square" if sum(squares) == len(nodes) else _WORDS.get(first.op or "", str(first.op))

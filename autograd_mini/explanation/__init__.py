@@ -1,7 +1,7 @@
 """`explain`: why is this gradient zero, nan, infinite, tiny or huge?
 
-Not here: the search for the cause, the text and the advice; the first question imports those modules, because
-`import autograd_mini` must stay fast. Read next: `explanation.words`.
+Not here: the search for the cause (`causes`), the text and the advice (`report`); the first question imports those
+modules, because `import autograd_mini` must stay fast. Read next: `explanation.graph`.
 """
 
 from __future__ import annotations

@@ -1,23 +1,25 @@
 """What is wrong with a gradient, and where the trouble began.
 
 A gradient is a sum of products along paths, and trouble enters it at one place. Go up from the node towards the output
-while the adjoint is just as bad, and you arrive at the product, or the sum, where the trouble began.
-Not here: the way up (`graph`), and what to write instead (`advice`). Read next: `explanation.digits`.
+while the adjoint is just as bad, and you arrive at the product, or the sum, where the trouble began. A sum may have no
+correct digit, because its terms are equal up to their rounding errors.
+Not here: the way up (`graph`), and what to write instead (`report`). Read next: `explanation.stable`.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from collections import Counter
+from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 from autograd_mini.core.node import CUT_OFF, is_cut_off, is_relu
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import topological_order
 from autograd_mini.engine import Value, is_node
-from autograd_mini.explanation.digits import without_digits
-from autograd_mini.explanation.graph import Edge, Graph, Link, badness, inputs_of
-from autograd_mini.explanation.words import SHOWN, at, short, slope_text
+from autograd_mini.explanation.graph import SHOWN, Edge, Graph, Link, at, badness, inputs_of, short, slope_text
 from autograd_mini.functions.activations import relu
 from autograd_mini.functions.switches import kink_at_switch
 from autograd_mini.notation.names import composite_of
@@ -286,11 +288,8 @@ class Causes:
         poles, function = node._row.poles, node._row.function
         if poles is not None:
             return any(number in poles for number in numbers)
-        beside = [
-            function(*numbers[:i], math.nextafter(number, side), *numbers[i + 1 :])
-            for i, number in enumerate(numbers)
-            for side in (-math.inf, math.inf)
-        ]
+        moved = [(i, math.nextafter(x, side)) for i, x in enumerate(numbers) for side in (-math.inf, math.inf)]
+        beside = [function(*numbers[:i], x, *numbers[i + 1 :]) for i, x in moved]
         return any(number != node.data and not math.isnan(number) for number in beside)
 
     # -- a gradient that is tiny or huge -------------------------------------------------------------------------------
@@ -363,3 +362,62 @@ def _size(partial: Any) -> float:
     """Return the logarithm of a factor; a factor of 0 or infinity outweighs all others."""
     size = 0.0 if partial is ZERO else abs(partial)
     return -1e9 if size == 0.0 else 1e9 if math.isinf(size) else math.log(size)
+
+
+# -- sums without a correct digit --------------------------------------------------------------------------------------
+
+_EPSILON = sys.float_info.epsilon
+_SUMS = ("add", "sub", "sum")
+_MOST_NODES = 100  # behind a sum, to search for one that is not exact
+
+
+def without_digits(node: Any, number: Callable[[Any], float]) -> Value | None:
+    """Find the cancelled sum, or the log of a 1 + x that rounded to 1, that makes all digits of a number wrong.
+
+    It may be behind a constant factor. `number` returns an operand's number when it was recorded.
+    """
+    while is_node(node) and node.op in ("mul", "div", "neg") and sum(map(is_node, node.operands)) == 1:
+        node = next(filter(is_node, node.operands))  # a constant factor changes nothing
+    if not is_node(node) or node.op is None:
+        return None
+    if node.op in ("log", "log2", "log10") and node.data == 0.0:
+        (inner,) = node.operands
+        return node if is_node(inner) and inner.op in _SUMS and not _is_exact(inner, number) else None
+    if node.op not in _SUMS:
+        return None
+    terms = [abs(number(x)) for x in node.operands]
+    largest = max(terms)
+    if not math.isfinite(largest) or abs(node.data) > len(terms) * _EPSILON * largest:
+        return None
+    waiting, seen = [x for x in node.operands if is_node(x)], 0
+    while waiting and seen < _MOST_NODES:
+        term = waiting.pop()
+        seen += 1
+        if not _is_exact(term, number):
+            return node
+        waiting += [x for x in term.operands if is_node(x)]
+    return None
+
+
+def _is_exact(node: Value, number: Callable[[Any], float]) -> bool:
+    """Return True if an operation did not round; functions without an exact test count only at 0 and 1."""
+    if node._row is None or node._row.is_exact:
+        return True
+    numbers = [number(x) for x in node.operands]
+    if not all(map(math.isfinite, (*numbers, node.data))):
+        return True  # rounding is not to blame
+    terms, result = list(map(Fraction, numbers)), Fraction(node.data)
+    match node.op, terms:
+        case (("add" | "sum"), _):
+            return sum(terms) == result
+        case "sub", [a, b]:
+            return a - b == result
+        case "mul", [a, b]:
+            return a * b == result
+        case "div", [a, b]:
+            return result * b == a
+        case "sqrt", [a]:
+            return result * result == a
+        case "pow", [a, b] if b == 2:
+            return a * a == result
+    return node.data in (-1.0, 0.0, 1.0) and all(x in (0.0, 1.0) for x in numbers)

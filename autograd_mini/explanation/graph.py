@@ -1,4 +1,4 @@
-"""A graph with the adjoint of every node, and the paths through it: up from a node, down to it, and what blocks them.
+"""A graph with adjoints, the paths through it (up from a node, down to it, what blocks them), and words for its parts.
 
 Not here: the sweep (`core.sweep`), and what is wrong with a gradient. Read next: `explanation.causes`.
 """
@@ -7,17 +7,89 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 from collections import deque
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import adjoints, sweep, topological_order
 from autograd_mini.engine import Value, is_node
-from autograd_mini.explanation.words import Words
-from autograd_mini.notation.names import call_of
-from autograd_mini.program.source import Site
+from autograd_mini.notation.names import Names, call_of
+from autograd_mini.notation.snapshot import Snapshot
+from autograd_mini.notation.spelling import PYTHON, spelling
+from autograd_mini.notation.text import number as written
+from autograd_mini.program.source import Site, cell, located
 from autograd_mini.program.stack import Scope, outwards
 from autograd_mini.watch.origins import place_of
+
+SHOWN = 6  # a longer list shows this many of its first and of its last things
+
+
+def ends(things: tuple[Any, ...]) -> list[Any]:
+    """Return all of a few things, or the first and the last of many."""
+    return list(things) if len(things) <= 2 * SHOWN else [*things[:SHOWN], *things[-SHOWN:]]
+
+
+def short(number: float) -> str:
+    """Return a number in six digits, or in all if six would make a non-integer look whole."""
+    return written(number, 6, faithful=True)
+
+
+def slope_text(partial: Any) -> str:
+    return "none (no connection: nothing flows there)" if partial is ZERO else short(partial)
+
+
+def at(node: Value) -> str:
+    """Return the place of a node, such as " (model.py:12: x * x)"; "" if it is not known."""
+    return at_site(place_of(node) if node.op is not None else None)
+
+
+def at_site(site: Site | None) -> str:
+    if site is None:
+        return ""
+    file = site.file if cell(site.file) else os.path.basename(site.file)
+    return f" ({located(file, site.line)}: {site.expression})"
+
+
+class Words:
+    """The names of the nodes of a graph, and the numbers of its leaves when it was recorded."""
+
+    def __init__(self, names: Names, recorded: Snapshot) -> None:
+        self.names, self.recorded = names, recorded
+
+    def number(self, operand: Any) -> float:
+        """Return the number of an operand, which is a constant or a node."""
+        return operand if type(operand) is float else self.recorded.value(operand)
+
+    def name(self, node: Value) -> str:
+        """Return the user's name for a node; "" if there is none."""
+        return self.names.name(node) if node in self.names.number else node.name or ""
+
+    def called(self, node: Value) -> str:
+        """Return an operation with its numbers, such as "log(0)" or "0 / 3"; a leaf by its name."""
+        if node.op is None:
+            number, remark = short(self.number(node)), self.recorded.remark(node)
+            text = f"{name} = {number}" if (name := self.name(node)) else f"the input {number}"
+            return f"{text}, {remark}," if remark else text
+        spelled = spelling(node)
+        return spelled.text([short(self.number(x)) for x in spelled.operands], PYTHON, most=4)
+
+    def call(self, name: str, inputs: Iterable[Value]) -> str:
+        """Return a call of a composition with its arguments, such as "tanh(0.5)"."""
+        numbers = [short(self.number(x)) for x in inputs]
+        return f"{name}({', '.join(numbers[:3])}{', ...' * (len(numbers) > 3)})"
+
+    def label(self, node: Value) -> str:
+        """Return what to call a node whose gradient is explained."""
+        number = short(self.number(node))
+        return self.name(node) or (f"{self.called(node)}{at(node)}" if node.op else f"the input {number}")
+
+    def seen(self, node: Value, text: str = "") -> str:
+        """Describe a node with its number and place; `text` replaces its operation."""
+        result = f" = {short(node.data)}" if node.op else ""
+        return f"{text or self.called(node)}{result}{at(node)}"
+
 
 _CANCELLED = 1e-12  # a sum smaller than its terms by this factor has no digits left
 
@@ -66,6 +138,14 @@ def inputs_of(node: Value, call: Scope) -> list[Value]:
     return list(found)
 
 
+def slopes_by(node: Value, inputs: Sequence[Value]) -> dict[Value, Any]:
+    """Return the derivatives of a node by some nodes behind it; `ZERO` where no path leads from one to the other."""
+    found = topological_order(node, leaves=inputs)
+    # A sweep hands on a node's adjoint when the next node is asked for: the last one asked for is the first input.
+    deque(itertools.islice(sweep(node, 1.0, found), len(found) - len(inputs) + 1), maxlen=0)
+    return {x: found[x] for x in inputs}
+
+
 class Graph:
     """The nodes behind a root, their adjoints, and the nodes that use them."""
 
@@ -90,11 +170,9 @@ class Graph:
 
     def edges(self, node: Value) -> list[Edge]:
         """Return the edges that hand something on to a node."""
-        return [
-            Edge(user, node, partial, self.adjoint(user) * partial)
-            for user, partial in self.users.get(node, ())
-            if partial is not ZERO and self.adjoints.get(user, ZERO) is not ZERO
-        ]
+        users = [user for user in self.users.get(node, ()) if user[1] is not ZERO]
+        reached = [user for user in users if self.adjoints.get(user[0], ZERO) is not ZERO]
+        return [Edge(user, node, partial, self.adjoint(user) * partial) for user, partial in reached]
 
     def is_cancelled(self, node: Value) -> bool:
         """Return True if the contributions to a node cancel almost completely."""
@@ -209,11 +287,7 @@ class Graph:
     def _slopes_of(self, node: Value, call: Scope) -> dict[Value, Any]:
         """Return the derivatives of a composition's result by everything that it was called with."""
         if node not in self._slopes:
-            inputs = sorted(inputs_of(node, call), key=self._position.__getitem__)
-            found = topological_order(node, leaves=inputs)
-            inside = len(found) - len(inputs)
-            deque(itertools.islice(sweep(node, 1.0, found), inside + 1), maxlen=0)  # hands on when resumed
-            self._slopes[node] = {x: found[x] for x in inputs}
+            self._slopes[node] = slopes_by(node, sorted(inputs_of(node, call), key=self._position.__getitem__))
         return self._slopes[node]
 
     def seen(self, node: Value) -> str:

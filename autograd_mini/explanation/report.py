@@ -1,6 +1,6 @@
-"""What `explain` returns: findings, one per gradient or per group with the same trouble, and their text.
+"""What `explain` returns: findings, one per gradient or per group with the same trouble, with their text and advice.
 
-Not here: the search for causes (`causes`). Read next: `check`.
+Not here: the search for causes (`causes`), and stable forms (`stable`). Read next: `check`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from autograd_mini.core.node import is_relu
 from autograd_mini.core.row import ZERO
 from autograd_mini.engine import Value
-from autograd_mini.explanation.advice import advice
-from autograd_mini.explanation.causes import Causes
-from autograd_mini.explanation.graph import Edge, Graph, Link
-from autograd_mini.explanation.words import Words, at_site, ends, short, slope_text
-from autograd_mini.notation.names import Names
+from autograd_mini.explanation.causes import Cause, Causes
+from autograd_mini.explanation.graph import SHOWN, Edge, Graph, Link, Words, at_site, ends, short, slope_text
+from autograd_mini.explanation.stable import advise
+from autograd_mini.notation.names import Names, call_of
 from autograd_mini.notation.snapshot import Snapshot
 from autograd_mini.output.streams import columns, printable_lines, wrapped
 from autograd_mini.program.source import Site
@@ -94,14 +94,9 @@ class Explanation:
 
 
 def explained(
-    root: Value,
-    names: Names,
-    recorded: Snapshot,
-    asked: dict[Value, str] | None,
-    inputs: Iterable[Value] = (),
-    small: float = 1e-6,
-    large: float = 1e6,
-) -> Explanation:
+    root: Value, names: Names, recorded: Snapshot, asked: dict[Value, str] | None, inputs: Iterable[Value] = (),
+    small: float = 1e-6, large: float = 1e6,
+) -> Explanation:  # fmt: skip
     """Explain a graph whose names and numbers are known; each node that was asked for comes with a name, or ""."""
     graph = Graph(root, Words(names, recorded))
     causes = Causes(graph, small, large)
@@ -165,7 +160,7 @@ def _finding(causes: Causes, node: Value, name: str, others: tuple[Value, ...] =
         path=path,
         culprit=culprit,
         kinks=tuple([k for x in path if x.node in graph.adjoints and (k := causes.kink(x.node)) is not None]),
-        advice=advice(causes, cause, kind, path),
+        advice=_advice(causes, cause, kind, path),
         others=others,
         steps=steps,
         gradients=tuple(map(graph.adjoint, (node, *others))),
@@ -187,10 +182,9 @@ def _text(finding: Finding, name: str, words: Words) -> str:
         example = f"For {name}, from" if finding.others else "From"
         lines.append(f"  {example} the output down, what arrives × local slope = what is handed on:")
         lines += _links(finding, name, words)
-    lines += [
-        f"  Kink: {kink.op}({', '.join(map(short, kink.numbers))}){at_site(kink.site)}: {kink.meaning}"
-        for kink in ends(finding.kinks)
-    ]
+    for kink in ends(finding.kinks):
+        operands = ", ".join(map(short, kink.numbers))
+        lines.append(f"  Kink: {kink.op}({operands}){at_site(kink.site)}: {kink.meaning}")
     return printable_lines("\n".join(lines + ([f"  {finding.advice}"] if finding.advice else [])))
 
 
@@ -232,3 +226,48 @@ def _whose(finding: Finding, name: str, words: Words) -> str:
     sizes = [abs(gradient) for gradient in finding.gradients]
     between = f"from {short(min(sizes))} to {short(max(sizes))} in size, " if min(sizes) < max(sizes) else ""
     return f"Gradients of {also}, {between}for example of {name} = {finding.gradient!r}"
+
+
+# -- what to do about it -----------------------------------------------------------------------------------------------
+
+
+def _advice(causes: Causes, cause: Cause, kind: str, path: tuple[Link, ...]) -> str | None:
+    """Return one sentence of advice; None if nothing is wrong, or no remedy is known."""
+    if cause.code == "never reaches":
+        return causes.cut_off() or "Did you use .data, a new Value, or another variable of the same name?"
+    if kind in ("ordinary", "unreached") or cause.code in ("stopped", "step"):
+        return None
+    users = causes.graph.users
+    trouble = ends(cause.trouble)
+    # A larger form may end above the trouble, closer to the output.
+    above = [user for node in trouble for user, _ in users.get(node, ())[:SHOWN]]
+    roots = [*trouble, *above, *(user for node in above for user, _ in users[node][:SHOWN])]
+    roots += [link.node for link in path[-2 * SHOWN :]]
+    found = advise([root for root in dict.fromkeys(roots) if root.op is not None], set(trouble))
+    return found or _habit(causes, cause, kind)
+
+
+def _habit(causes: Causes, cause: Cause, kind: str) -> str | None:
+    """Return what usually helps if no single formula is to blame."""
+    if cause.code == "dead branch" and is_relu(cause.node):
+        remedies = "a smaller learning rate, another initialisation or leaky_relu keeps it alive"
+        return f"The unit is off for this input; {remedies}."
+    if cause.code == "product of many factors" and kind == "vanishing":
+        return "Initialise so that slopes are near 1, add residual connections, or use relu."
+    if cause.code == "product of many factors":
+        return "Initialise smaller, so that slopes are near 1; clipping the gradient limits the damage."
+    call = call_of(cause.node)
+    if cause.code == "saturated" and call is not None and call.name in ("sigmoid", "tanh", "softmax"):
+        loss = {"sigmoid": "binary_cross_entropy", "softmax": "cross_entropy"}.get(call.name)
+        logits = f"; with a loss on top, use one that takes the logits, such as {loss}" if loss else ""
+        return f"Scale the inputs of {call.name}, or initialise smaller{logits}."
+    for node in cause.trouble:
+        numbers = [causes.words.number(x) for x in node.operands]
+        low, high = node._row.inside if node._row is not None else (-math.inf, math.inf)
+        is_below = low > -math.inf and numbers[0] <= low
+        if is_below or (high < math.inf and numbers[0] >= high):  # nan and inf began elsewhere
+            inside = f"between {low:g} and {high:g}" if high < math.inf else f"above {low:g}" if low else "positive"
+            return f"Keep the argument of {node.op} {inside}: clip it, or use a form that cannot get there."
+        if node.op == "div" and numbers[1] == 0.0:
+            return "Keep the denominator away from 0: clip it, or use a form that cannot get there."
+    return None

@@ -2,7 +2,7 @@
 
 Both sides of a row are ordinary code. The left side is recorded on wildcards, and a graph matches if it has the same
 shape: sums and products in any order, `-x` or `0 - x` or `-1 * x`, `x * x` or `x ** 2`. Running both sides shows
-whether a row helps at the given numbers. Not here: what went wrong (`causes`). Read next: `explanation.advice`.
+whether a row helps at the numbers at hand. Not here: what went wrong (`causes`). Read next: `explanation.report`.
 """
 
 from __future__ import annotations
@@ -182,7 +182,9 @@ def _matches(pattern: Any, node: Any, form: Form, so_far: _Match) -> Iterator[_M
             yield so_far.binding(name, node)
         return
     head, operands, constant = _view(pattern, set())
-    alike = head == "sum" and len(operands) > 1 and all(_is_list(term, form) for _, term in operands)
+    lists = {x for x, name in form.wildcards.items() if name == "xs"}
+    alike = head == "sum" and len(operands) > 1
+    alike = alike and not any(lists.isdisjoint(topological_order(term, everything=True)) for _, term in operands)
     seen: set[Any] = set()
     other_head, others, other_constant = _view(node, seen, _MOST_TERMS if alike else _FEW_TERMS)
     if head != other_head or constant != other_constant:
@@ -237,11 +239,6 @@ def _all_alike(template: tuple[float, Any], terms: Any, form: Form, so_far: _Mat
         nodes |= found.nodes
     if terms:
         yield so_far.binding("xs", xs)._replace(nodes=frozenset(nodes))
-
-
-def _is_list(term: Any, form: Form) -> bool:
-    """Return True if a part of a pattern is about the list."""
-    return any(form.wildcards.get(node) == "xs" for node in topological_order(term, everything=True))
 
 
 def advise(roots: list[Value], trouble: set[Any]) -> str | None:

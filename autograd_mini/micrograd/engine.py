@@ -12,7 +12,7 @@ from typing import Any
 
 from autograd_mini import engine, functions
 from autograd_mini.core.methods import Methods, right_operand
-from autograd_mini.core.row import TABLE, ZERO, Constant, Primitive, as_number, float_of, interpreters, operand_error
+from autograd_mini.core.row import TABLE, ZERO, Constant, Primitive, float_of, interpreters, real_number
 from autograd_mini.core.sweep import topological_order
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.program.stack import recording
@@ -55,9 +55,7 @@ class Value(engine.Value, tracked=True):
     # No __slots__, because nodes take attributes and weak references.
 
     def __init__(self, data: float, _children: Iterable[Value] = (), _op: str = "", label: Any = "") -> None:
-        number = data if type(data) is float else as_number(data)
-        if number is None:
-            raise operand_error("Value()", data)
+        number = data if type(data) is float else real_number(data, "Value()")
         children = tuple(dict.fromkeys(_children if isinstance(_children, Iterable) else (_children,)))
         for child in children:
             _check_kind(child)
@@ -108,10 +106,7 @@ class Value(engine.Value, tracked=True):
 
     @data.setter
     def data(self, data: float) -> None:
-        number = as_number(data)
-        if number is None:
-            raise operand_error("Value.data", data)
-        self._data = number
+        self._data = real_number(data, "Value.data")
 
     @property
     def label(self) -> Any:
@@ -277,10 +272,7 @@ def _apply(row: Primitive, operands: tuple[Any, ...]) -> Value:
             kind = type(x) if issubclass(type(x), kind) else kind
         elif type(x) is not float:
             _check_kind(x)
-            number = as_number(x)
-            if number is None:
-                raise operand_error(f"{row.name}()", x)
-            x = number
+            x = real_number(x, f"{row.name}()")
         kept.append(x)
     if row is _WHERE:  # no gradient goes to the operands of the condition
         kept[0] = 1.0 if getattr(kept[0], "data", kept[0]) else 0.0

@@ -195,9 +195,8 @@ class Sequential(Module):
             raise OperandError(
                 f"Sequential() takes its parts one by one, not {shown(parts[0])}.", "Write Sequential(*layers)."
             )
-        self.parts: list[Any] = [
-            part if isinstance(part, Module) else _chosen("activation", part, functions.ACTIVATIONS) for part in parts
-        ]
+        own = functions.ACTIVATIONS
+        self.parts = [part if isinstance(part, Module) else _chosen("activation", part, own) for part in parts]
 
     def __call__(self, x: Any) -> Any:
         """Return the outputs of the last part."""
@@ -244,7 +243,7 @@ class MLP(Module):
             )
         n = len(sizes) - 1
         listed = isinstance(activation, (list, tuple))
-        activations: list[Any] = list(activation) if isinstance(activation, (list, tuple)) else [activation] * n
+        activations: list[Any] = [*activation] if isinstance(activation, (list, tuple)) else [activation] * n
         if len(activations) == n - 1:
             activations.append(None)
         inits = init if isinstance(init, (list, tuple)) else [init] * n
@@ -252,13 +251,8 @@ class MLP(Module):
             if len(given) != n:
                 raise ArgumentError(f"MLP() of {n} layers got {len(given)} of {what}.", "Pass one per layer.")
         generator = _generator(seed)
-        self.layers = [
-            self._layer(
-                sizes[i], sizes[i + 1], nonlin=listed or i < n - 1, activation=activations[i], init=inits[i],
-                seed=generator,
-            )
-            for i in range(n)
-        ]  # fmt: skip
+        kwargs = [{"activation": a, "init": i, "seed": generator} for a, i in zip(activations, inits, strict=True)]
+        self.layers = [self._layer(sizes[i], sizes[i + 1], nonlin=listed or i < n - 1, **kwargs[i]) for i in range(n)]
 
     def __call__(self, x: Iterable[Any]) -> Any:
         """Return the outputs of the last layer: a list, or a single `Value` if it has one neuron."""

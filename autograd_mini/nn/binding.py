@@ -151,9 +151,8 @@ def _copied(thing: Any, copies: Copies) -> Any:
     put: Callable[[Any, Any], None] = lambda key, part: made.__setitem__(key, part)  # noqa: E731  # a branch below redefines it
     if isinstance(thing, (tuple, Set, MappingView)):
         inside = [_copied(part, copies) for part in cast("Iterable[Any]", thing)]
-        made = (
-            inside if isinstance(thing, MappingView) else kind(*inside) if hasattr(thing, "_fields") else kind(inside)
-        )
+        is_view, is_named = isinstance(thing, MappingView), hasattr(thing, "_fields")
+        made = inside if is_view else kind(*inside) if is_named else kind(inside)
     elif isinstance(thing, MappingProxyType):
         made = MappingProxyType({key: _copied(part, copies) for key, part in thing.items()})
     elif isinstance(thing, MethodType):

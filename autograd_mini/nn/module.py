@@ -223,8 +223,9 @@ def _leaves(root: Any, bound: Bound, in_state: bool = False, above: Container[in
 
 def _parts(part: Any, found: list[tuple[str, Value]]) -> Iterator[Named] | None:
     """Yield the parts of an object with their keys; return None if it cannot be searched."""
-    if isinstance(part, Module):
-        return _module_parts(part, found)
+    if isinstance(part, Module):  # its own overridden methods decide
+        is_own = _overrides(part, "named_parameters")
+        return iter(part.named_parameters()) if is_own else chain(attributes(part), _further(part, found))
     if isinstance(part, tuple) and hasattr(part, "_fields"):
         return zip(part._fields, part, strict=True)
     if isinstance(part, (list, tuple, deque)):
@@ -236,15 +237,6 @@ def _parts(part: Any, found: list[tuple[str, Value]]) -> Iterator[Named] | None:
     if isinstance(part, Sequence) or (isinstance(part, MappingView) and isinstance(part, Iterable)):
         return ((str(index), x) for index, x in enumerate(part))
     return attributes(part) if is_dataclass(part) and not is_machinery(type(part)) else None
-
-
-def _module_parts(module: Module, found: list[tuple[str, Value]]) -> Iterator[Named]:
-    """Yield the parts of an inner module; its own overridden methods decide if it has them."""
-    if _overrides(module, "named_parameters"):
-        yield from module.named_parameters()
-    else:
-        yield from attributes(module)
-        yield from _further(module, found)
 
 
 def attributes(thing: Any) -> Iterator[Named]:

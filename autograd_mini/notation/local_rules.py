@@ -1,13 +1,15 @@
-"""The local derivatives of a node as formulas: the table's own rule, run on the operands as symbols.
+"""Derivatives as formulas: those of a node, by the table's own rule on symbols, and those of compositions, as text.
 
-Each symbol knows its number, so the rule decides its branches as it did for the numbers. Not here: the rules (`table`),
-and derivatives of whole compositions (`closed_forms`). Read next: `notation.closed_forms`.
+Each symbol knows its number, so the rule decides its branches as it did for the numbers. The texts are closed forms,
+such as 1 − o² for o = tanh(x); tests prove them with SymPy, so that no picture needs it. Not here: the rules (`table`).
+Read next: `notation.namespaces`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from autograd_mini.core.node import is_relu
@@ -17,6 +19,71 @@ from autograd_mini.core.traced import RELATE, Unrecorded, local_partials, relati
 from autograd_mini.engine import Value, is_node
 from autograd_mini.notation.spelling import Markup, Signs, Spelling, spelling, spelling_of
 from autograd_mini.notation.text import bracketed, guarded, number
+
+
+class ClosedForm(NamedTuple):
+    """A derivative written with a few letters; letters side by side are multiplied."""
+
+    text: str  # such as "a_i(δ_ij − a_j)"
+    where: str  # what the letters stand for
+    value: Callable[..., float]  # the same derivative as a function; its parameters are the letters
+
+    @property
+    def letters(self) -> tuple[str, ...]:
+        """The letters in the text."""
+        return self.value.__code__.co_varnames
+
+    def numbered(self, letters: Mapping[str, float], digits: int = 4) -> str:
+        """Return the text with numbers in place of its letters."""
+        written, after_operand = "", False
+        for token in re.findall("|".join([*sorted(self.letters, key=len, reverse=True), r"\d+", " +", "."]), self.text):
+            is_operand = token in self.letters or token.isdecimal()
+            written += " × " * (after_operand and (is_operand or token == "("))
+            written += guarded(number(letters[token], digits)) if token in self.letters else token
+            after_operand = is_operand or token in (")", "²")
+        return written
+
+
+_SIGMOID, _SOFTMAX = "a = sigmoid(x)", "a = softmax(z)"
+# By the name of the composition.
+CLOSED_FORMS: dict[str, ClosedForm] = {
+    "tanh": ClosedForm("1 − o²", "o = tanh(x)", lambda o: 1.0 - o * o),
+    "sigmoid": ClosedForm("a(1 − a)", _SIGMOID, lambda a: a * (1.0 - a)),
+    "softplus": ClosedForm("a", _SIGMOID, lambda a: a),
+    "log_sigmoid": ClosedForm("1 − a", _SIGMOID, lambda a: 1.0 - a),
+    "silu": ClosedForm("a(1 + x(1 − a))", _SIGMOID, lambda a, x: a * (1.0 + x * (1.0 - a))),
+    "gelu": ClosedForm("Φ + xφ", "Φ is the normal distribution at x, φ its density", lambda Φ, x, φ: Φ + x * φ),
+    "relu": ClosedForm("1 if x > 0, else 0", "x is the operand", lambda x: 1.0 if x > 0.0 else 0.0),
+    "leaky_relu": ClosedForm("1 if x > 0, else s", "s is the slope on the left", lambda x, s: 1.0 if x > 0.0 else s),
+    "softsign": ClosedForm("(1 − |o|)²", "o = softsign(x)", lambda o: (1.0 - abs(o)) ** 2),
+    "softmax": ClosedForm(
+        "a_i(δ_ij − a_j)", f"{_SOFTMAX}, δ_ij = 1 if i = j, else 0", lambda a_i, δ_ij, a_j: a_i * (δ_ij - a_j)
+    ),
+    "log_softmax": ClosedForm("δ_ij − a_j", f"{_SOFTMAX}, δ_ij = 1 if i = j, else 0", lambda δ_ij, a_j: δ_ij - a_j),
+    "logsumexp": ClosedForm("a_j", _SOFTMAX, lambda a_j: a_j),
+    "cross_entropy": ClosedForm("a_j − t_j", f"{_SOFTMAX}, t is the target", lambda a_j, t_j: a_j - t_j),
+    "nll": ClosedForm("−t_j", "t is the target", lambda t_j: -t_j),
+    "binary_cross_entropy": ClosedForm("(a − t)/n", f"{_SIGMOID}, t is the target, n their number",
+                                       lambda a, t, n: (a - t) / n),
+    "mse": ClosedForm("2(p − t)/n", "p is the prediction, t the target, n their number",
+                      lambda p, t, n: 2.0 * (p - t) / n),
+}  # fmt: skip
+# Where the probabilities of a target do not sum to 1.
+UNNORMALISED = {
+    "cross_entropy": ClosedForm("a_jΣt − t_j", f"{_SOFTMAX}, t is the target and Σt its sum",
+                                lambda a_j, Σt, t_j: a_j * Σt - t_j),
+}  # fmt: skip
+
+
+def closed_form(name: str, is_normalised: bool = True) -> ClosedForm | None:
+    """Return the closed form of a composition's derivative, or None if it is not known.
+
+    `is_normalised` says whether the target sums to 1.
+    """
+    return CLOSED_FORMS.get(name) if is_normalised else UNNORMALISED.get(name, CLOSED_FORMS.get(name))
+
+
+# -- one operation -----------------------------------------------------------------------------------------------------
 
 SIGNS: Signs = {"*": " × ", "-": " − "}
 _LN10 = math.log(10.0)
@@ -75,9 +142,8 @@ class Term:
             if self.node is not None:
                 markup: Markup = name(self.node)
                 return markup
-            return (
-                ["mi", known] if (known := _NAMED.get(self.number)) else ["mn", number(self.number), repr(self.number)]
-            )
+            known = _NAMED.get(self.number)
+            return ["mi", known] if known else ["mn", number(self.number), repr(self.number)]
         parts = [operand.mathml(name) for operand in self.operands]
         if self.row.name == "div":
             return ["mfrac", *parts]
@@ -109,19 +175,12 @@ class Term:
 
 
 class LocalRule(NamedTuple):
-    """The local derivative of a node by one of its operands, as a formula.
-
-    Attributes:
-        node: the node.
-        operand: the operand.
-        derivative: the formula.
-        slope: the recorded derivative.
-    """
+    """The local derivative of a node by one of its operands, as a formula."""
 
     node: Value
     operand: Value
     derivative: Term
-    slope: float
+    slope: float  # the recorded derivative
 
     def operation(self, name: Callable[[Value], str]) -> str:
         """Return the operation that is differentiated, in parentheses if it needs them."""
@@ -161,14 +220,7 @@ def _derivatives(node: Value, terms: list[Term | None]) -> list[Term | None]:
         slopes = local_partials(row, result, [Unrecorded(x) if isinstance(x, Term) else x for x in numbers])
     except Exception:  # the rule of a user's operation may do anything
         return [None] * len(terms)
-    return [
-        None if slope is ZERO else slope if isinstance(slope, Term) else Term(float(slope))
-        for slope in map(_plain, slopes)
-    ]
-
-
-def _plain(slope: Any) -> Any:
-    return slope if isinstance(slope, (Term, float)) or slope is ZERO else ZERO
+    return [x if isinstance(x, Term) else Term(float(x)) if isinstance(x, float) else None for x in slopes]
 
 
 def _agrees(derivative: Term, slope: float) -> bool:

@@ -20,12 +20,10 @@ from autograd_mini.core.node import is_relu
 from autograd_mini.engine import Value, is_node
 from autograd_mini.notation.namespaces import Namespace, paths, users
 from autograd_mini.notation.text import bracketed, elided
-from autograd_mini.program.assignments import element, listed, variable
 from autograd_mini.program.owner import is_of_library, is_of_package
-from autograd_mini.program.source import Site
+from autograd_mini.program.source import Site, element, listed, variable
 from autograd_mini.program.stack import Scope, outwards
-from autograd_mini.watch.choices import SIGNS
-from autograd_mini.watch.origins import place_of
+from autograd_mini.watch.origins import SIGNS, place_of
 
 _NEAR = 100  # the most nodes between one pass of a loop and the next
 
@@ -46,15 +44,10 @@ class Names:
 
     A node goes by the first of these that is known: its name, its variable (now or when it was made), the user's
     expression, its operation. No name goes through an object of this package, or comes from a library's variable.
-
-    Attributes:
-        order: the nodes, leaves first and operands before results; the index of a node is its number.
-        number: the number of each node.
-        called: the nodes by what the program can write for them now: names, and variables that mean them.
-        bound: the nodes by how the program can write them now, such as "w" and "w[0]", whatever their names are.
     """
 
     def __init__(self, order: Sequence[Value], spaces: Sequence[Namespace] = ()) -> None:
+        # Leaves first, and operands before results; the index of a node is its number.
         self.order = tuple(sorted(order, key=lambda node: node.op is not None))
         self.number = {node: number for number, node in enumerate(self.order)}
         self._paths = paths(spaces, self.number.keys()) if spaces else {}
@@ -62,6 +55,7 @@ class Names:
         self._taken = {name for name, _ in held}
         self._bound = {(name, thing) for name, thing in held if is_node(thing)}
         values = {name: thing for name, thing in held if is_node(thing)}
+        # How the program can write nodes now, such as "w" and "w[0]", whatever their names are.
         self.bound = {path: node for node, path in self._paths.items()}
         self.bound |= {name: node for name, node in values.items() if node in self.number}
         self._calls = _calls(self.order)
@@ -76,11 +70,10 @@ class Names:
         self._names = {node: name for node in self.order if (name := self._name_of(node))}
         passes = self._counted()
         self._names |= passes
-        self.called: dict[str, list[Value]] = {}
+        self.called: dict[str, list[Value]] = {}  # by what the program can write for them now: names, and variables
         for node, name in self._names.items():
-            if name in (node.name, self._paths.get(node), passes.get(node)) or (
-                (name, node) in self._bound or not self._is_taken(name)
-            ):
+            known = node.name, self._paths.get(node), passes.get(node)
+            if name in known or (name, node) in self._bound or not self._is_taken(name):
                 self.called.setdefault(name, []).append(node)
 
     # -- the names -----------------------------------------------------------------------------------------------------

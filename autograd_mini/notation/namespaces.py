@@ -132,11 +132,9 @@ def _of_loops(space: Namespace) -> frozenset[str]:
 
 def users(space: Namespace) -> Iterator[tuple[str, Any]]:
     """Yield the variables that a user made in a namespace: names without a leading underscore."""
-    return (
-        (name, thing)
-        for name, thing in space.items()
-        if name[:1] != "_" and name not in _NOT_THE_USERS and name.isidentifier()  # pytest adds other names
-    )
+    for name, thing in space.items():
+        if name[:1] != "_" and name not in _NOT_THE_USERS and name.isidentifier():  # pytest adds other names
+            yield name, thing
 
 
 def plain(spaces: Sequence[Namespace]) -> dict[str, Any]:

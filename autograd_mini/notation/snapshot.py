@@ -20,19 +20,14 @@ _PRODUCTS = ("mul", "dot")  # their partial derivatives are the other operands
 
 
 class Snapshot:
-    """The leaves of a graph as they were recorded; `order` has all its nodes, operands first, the root last.
-
-    Attributes:
-        written: the leaves that hold a different number now, with the recorded one, or None if it is unknown.
-    """
+    """The leaves of a graph as they were recorded; `order` has all its nodes, operands first, the root last."""
 
     def __init__(self, order: Sequence[Value]) -> None:
         _, held = _swept(order[-1])
         self._noted = {leaf: held[leaf][0] for leaf in order if leaf in held}
-        self.written: dict[Value, float | None] = {
-            leaf: noted for leaf, noted in self._noted.items() if not _same(noted, leaf.data)
-        }
-        self.written |= self._found(order)
+        changed = {leaf: noted for leaf, noted in self._noted.items() if not _same(noted, leaf.data)}
+        # The leaves that hold a different number now, with the recorded one, or None if it is unknown.
+        self.written: dict[Value, float | None] = {**changed, **self._found(order)}
 
     def value(self, node: Value) -> float:
         """Return the recorded number of a node; for a leaf the current one, if no other is known."""

@@ -28,17 +28,14 @@ RELATIONS: Signs = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠"}
 class Spelling(NamedTuple):
     """How a node is spelled.
 
-    Attributes:
-        form: "infix", "prefix" or "call"; or as its row says: "power", "fraction", "square root", "cube root", "bars"
-            as in |x|, "floor" as in ⌊x⌋, "total", "products" of a dot product, or "choice". A format that lacks a form
-            writes a sign or a call.
-        symbol: the sign as Python writes it, or the name of the function.
-        operands: the operands that are written.
+    The form is "infix", "prefix" or "call"; or as its row says: "power", "fraction", "square root", "cube root", "bars"
+    as in |x|, "floor" as in ⌊x⌋, "total", "products" of a dot product, or "choice". A format that lacks a form writes a
+    sign or a call.
     """
 
     form: str
-    symbol: str
-    operands: tuple[Any, ...]
+    symbol: str  # the sign as Python writes it, or the name of the function
+    operands: tuple[Any, ...]  # those that are written
 
     def sign(self, signs: Signs = SCHOOL) -> str:
         """The sign or the name by itself."""

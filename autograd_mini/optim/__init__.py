@@ -94,13 +94,9 @@ class SGD(Optimizer):
     """
 
     def __init__(
-        self,
-        parameters: Iterable[Value],
-        lr: float = 0.01,
-        momentum: float = 0.0,
-        weight_decay: float = 0.0,
+        self, parameters: Iterable[Value], lr: float = 0.01, momentum: float = 0.0, weight_decay: float = 0.0,
         nesterov: bool = False,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(parameters, lr, weight_decay)
         self.momentum, self.nesterov = setting("momentum", momentum, "in [0, 1)"), nesterov
         if nesterov and not self.momentum:
@@ -134,14 +130,9 @@ class RMSprop(Optimizer):
     """
 
     def __init__(
-        self,
-        parameters: Iterable[Value],
-        lr: float = 0.01,
-        alpha: float = 0.99,
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        momentum: float = 0.0,
-    ) -> None:
+        self, parameters: Iterable[Value], lr: float = 0.01, alpha: float = 0.99, eps: float = 1e-8,
+        weight_decay: float = 0.0, momentum: float = 0.0,
+    ) -> None:  # fmt: skip
         super().__init__(parameters, lr, weight_decay)
         self.alpha, self.eps = setting("alpha", alpha, "in [0, 1)"), setting("eps", eps, "> 0")
         self.momentum = setting("momentum", momentum, "in [0, 1)")
@@ -174,13 +165,9 @@ class Adam(Optimizer):
     """
 
     def __init__(
-        self,
-        parameters: Iterable[Value],
-        lr: float = 0.001,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-    ) -> None:
+        self, parameters: Iterable[Value], lr: float = 0.001, betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8, weight_decay: float = 0.0,
+    ) -> None:  # fmt: skip
         super().__init__(parameters, lr, weight_decay)
         if not isinstance(betas, Iterable) or len(pair := tuple(betas)) != 2:
             raise ArgumentError(f"betas = {shown(betas)} is not a pair.", "Pass two numbers in [0, 1).")
@@ -215,13 +202,9 @@ class AdamW(Adam):
     """
 
     def __init__(
-        self,
-        parameters: Iterable[Value],
-        lr: float = 0.001,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.01,
-    ) -> None:
+        self, parameters: Iterable[Value], lr: float = 0.001, betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8, weight_decay: float = 0.01,
+    ) -> None:  # fmt: skip
         super().__init__(parameters, lr, betas, eps, weight_decay)
 
     def _decayed(self, parameter: Value, gradient: float) -> float:

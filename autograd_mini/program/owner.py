@@ -1,6 +1,6 @@
 """The owner of a frame, a place or a class: the user, a library, or this package (with its version).
 
-Not here: the use of the answer. Read next: `program.assignments`.
+Not here: the use of the answer. Read next: `program.stack`.
 """
 
 from __future__ import annotations

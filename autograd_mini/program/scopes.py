@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ParamSpec, TypeVar
 
 from autograd_mini.program.owner import user_site
-from autograd_mini.program.stack import Block, Hooks, Recording, Scope, enter, leave, outwards, recording
+from autograd_mini.program.stack import Block, Recording, Scope, enter, leave, outwards, recording
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -151,10 +151,8 @@ def _mapped(function: Callable[[Any], Any], x: Any) -> Any:
 _nothing = nullcontext()
 
 
-def _without_observers(outside: Hooks) -> Hooks:
-    return replace(outside, observers=(), comparisons=())
-
-
 def unobserved() -> AbstractContextManager[Any]:
     """Record without showing the nodes to any observer."""
-    return Block(_without_observers) if recording().hooks.observers else _nothing
+    if not recording().hooks.observers:
+        return _nothing
+    return Block(lambda outside: replace(outside, observers=(), comparisons=()))

@@ -63,10 +63,8 @@ class Curvature:
                 if len(operands) > 2:  # do not list n² second partials
                     if _changes(node, [1.0] * len(operands), level):
                         self._others.append((node, adjoint))
-                        inside = functools.reduce(
-                            int.__or__, [depends.get(x, 0) for x in operands if type(x) is not float]
-                        )
-                        blocks.add((inside, inside))
+                        inside = [depends.get(x, 0) for x in operands if type(x) is not float]
+                        blocks.add((functools.reduce(int.__or__, inside),) * 2)
                     continue
                 for position, other in enumerate(operands):
                     if type(other) is not float and other in depends:
@@ -129,12 +127,8 @@ def _changes(node: Any, along: Sequence[Any], level: Level) -> list[tuple[Any, f
 def check_unwritten(node: Any, slope: Any, recorded: Any) -> None:
     """Raise if evaluating a local partial again does not give the recorded one."""
     number = getattr(slope, "data", slope)
-    if (
-        type(number) is float
-        and recorded is not ZERO
-        and number != recorded
-        and not (isnan(number) and isnan(recorded))
-    ):
+    is_known = type(number) is float and recorded is not ZERO
+    if is_known and number != recorded and not (isnan(number) and isnan(recorded)):
         raise ArgumentError(
             f"The data of a leaf was written between recording {node.op} and differentiating it: its local "
             f"derivative was {recorded!r} and is {number!r} now.",

@@ -23,7 +23,7 @@ from autograd_mini.errors import ArgumentError, OperandError, counted, shown
 from autograd_mini.program.owner import transparent
 from autograd_mini.program.stack import recording
 from autograd_mini.transforms import sparsity, trees
-from autograd_mini.transforms.detached import detach, is_cut, no_grad, recorded
+from autograd_mini.transforms.detached import detach, no_grad, recorded
 from autograd_mini.transforms.recorded import Recorded, innermost, variable
 from autograd_mini.transforms.trees import Tree
 
@@ -47,7 +47,7 @@ def of_formulas(function: Function, always: bool = False) -> Function:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if is_cut():
+        if recording().hooks.finish is not None:  # inside `no_grad`
             args, kwargs = trees.mapped(detach, (args, kwargs))
             with recorded():
                 return trees.mapped(detach, call(*args, **kwargs))
@@ -146,11 +146,7 @@ def jacobian(f: Function, argnums: Argnums = 0, has_aux: bool = False, *, sparse
     >>> jacobian(lambda x: [x[0] * x[1], x[0] + 1.0])([2.0, 5.0])
     [[5.0, 2.0], [1.0, 0.0]]
     """
-
-    def finish(record: Recorded) -> Any:
-        return _matrix(record, record.result, record.jacobian(), sparse)
-
-    return _transform("jacobian", f, argnums, has_aux, finish)
+    return _transform("jacobian", f, argnums, has_aux, lambda r: _matrix(r, r.result, r.jacobian(), sparse))
 
 
 def hessian(f: Function, argnums: Argnums = 0, has_aux: bool = False, *, sparse: bool = False) -> Function:
@@ -205,7 +201,7 @@ def vjp(f: Function, *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
     """
     result, pullback, aux = of_formulas(_vjp)(f, primals, has_aux)
     pullback = of_formulas(pullback, always=any(is_formula(leaf) for _, leaf in trees.numbers(primals)))
-    if is_cut():  # what is outside `no_grad` stays constant for it
+    if recording().hooks.finish is not None:  # what is outside `no_grad` stays constant for it
         pullback = no_grad(pullback)
     return (result, pullback, aux) if has_aux else (result, pullback)
 
@@ -305,13 +301,9 @@ def stop_gradient(x: Tree) -> Tree:
 
 
 def _transform(
-    name: str,
-    f: Function,
-    argnums: Argnums,
-    has_aux: bool,
-    finish: Callable[[Recorded], Any],
+    name: str, f: Function, argnums: Argnums, has_aux: bool, finish: Callable[[Recorded], Any],
     join: Callable[[Any, Any], Any] = lambda answer, aux: (answer, aux),
-) -> Function:
+) -> Function:  # fmt: skip
     """Return the function that records f at its arguments, and joins the result of `finish` with the rest."""
     if not callable(f):
         raise OperandError(f"{name}() takes a function, not {shown(f)}.", f"Write {name}(f)(x), not {name}(f(x)).")

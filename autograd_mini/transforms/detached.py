@@ -15,7 +15,6 @@ from autograd_mini.core.table import stop
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.program.owner import user_site
-from autograd_mini.program.stack import recording
 from autograd_mini.watch import Watch, hooked
 
 _ADD, _SUB = TABLE["add"], TABLE["sub"]
@@ -78,11 +77,6 @@ def _check_step(node: Value, leaf: Value) -> None:
             f"{site.expression or sign + '='} makes a new number and leaves {leaf!r} unchanged.",
             f"Write {leaf.name or 'p'}.data {sign}= step to change a leaf in place.",
         )
-
-
-def is_cut() -> bool:
-    """Return True inside `no_grad`."""
-    return recording().hooks.finish is not None
 
 
 def recorded() -> Watch[None]:

@@ -167,14 +167,9 @@ class Recorded(_Graph):
     """
 
     def __init__(
-        self,
-        f: Callable[..., Any],
-        arguments: Sequence[Any],
-        named: dict[str, Any],
-        argument: Tree,
-        variables: Sequence[Any],
-        split: Callable[[Any], tuple[Tree, list[Any], Any]],
-    ) -> None:
+        self, f: Callable[..., Any], arguments: Sequence[Any], named: dict[str, Any], argument: Tree,
+        variables: Sequence[Any], split: Callable[[Any], tuple[Tree, list[Any], Any]],
+    ) -> None:  # fmt: skip
         super().__init__([innermost(v) for v in variables])
         self.argument = argument
         if (written := tape.get()) is not None:
@@ -220,9 +215,8 @@ class Recorded(_Graph):
         """Return for each output its derivatives by the variables it depends on, keyed by their indices."""
         order, plain = self.order_of(self.outputs)
         depends = sparsity.dependence(order, self.variables)
-        patterns = [
-            functools.reduce(int.__or__, [depends[node] for node in nodes_of(output)], 0) for output in self.outputs
-        ]
+        behind = [[depends[node] for node in nodes_of(output)] for output in self.outputs]
+        patterns = [functools.reduce(int.__or__, sets, 0) for sets in behind]
         if symmetric:
             return sparsity.recover_symmetric(patterns, self._row_sums)
         columns, backward = sparsity.transposed(patterns, len(self.variables)), sparsity.groups(patterns)

@@ -61,11 +61,8 @@ def rebuilt(tree: Tree, replacements: Iterator[Any]) -> Tree:
         return tuple([rebuilt(part, replacements) for part in tree])
     if type(tree) is dict:
         return {key: rebuilt(part, replacements) for key, part in tree.items()}
-    return _folded(
-        tree,
-        lambda number: next(replacements),
-        lambda array: _array([next(replacements) for _ in range(array.size)], array.shape),
-    )
+    return _folded(tree, lambda number: next(replacements),
+                   lambda array: _array([*islice(replacements, array.size)], array.shape))  # fmt: skip
 
 
 class Blank:
@@ -104,11 +101,8 @@ def mapped(function: Callable[[Any], Any], tree: Tree) -> Tree:
 
 def outer(tree: Tree, inner: Tree, layers: Iterator[Tree]) -> Tree:
     """Return one tree with a tree in place of each number; arrays of arrays become one array."""
-    return _folded(
-        tree,
-        lambda number: next(layers),
-        lambda array: stacked(inner, list(islice(layers, array.size)), array.shape),
-    )
+    return _folded(tree, lambda number: next(layers),
+                   lambda array: stacked(inner, [*islice(layers, array.size)], array.shape))  # fmt: skip
 
 
 def stacked(tree: Tree, layers: list[Tree], shape: tuple[int, ...]) -> Tree:

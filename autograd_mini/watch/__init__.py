@@ -1,6 +1,6 @@
 """Watching a graph while it is recorded: a `with` block or decorator that changes the hooks.
 
-Not here: the stack that holds the hooks (`program.stack`). Read next: `watch.choices`.
+Not here: the stack that holds the hooks (`program.stack`). Read next: `watch.origins`.
 """
 
 from __future__ import annotations

@@ -56,25 +56,16 @@ def _numbers(node: Any) -> str:
 
 def _check_result(node: Any) -> None:
     if node.op is not None and type(node.data) is float and not isfinite(node.data):
-        sources = [
-            f"{operand.name or 'the operand'} = {operand.data!r}"
-            + (f" from {place_of(operand)}" if operand.origin else "")
-            for operand in node.operands
-            if hasattr(operand, "origin")
-        ]
-        raise NonFiniteError(
-            f"{node.op}({_numbers(node)}) is {node.data}.", f"Look at {'; '.join(sources[:3]) or 'it'}."
-        )
+        operands = [(x, f" from {place_of(x)}" * bool(x.origin)) for x in node.operands if hasattr(x, "origin")]
+        sources = [f"{x.name or 'the operand'} = {x.data!r}{place}" for x, place in operands[:3]]
+        raise NonFiniteError(f"{node.op}({_numbers(node)}) is {node.data}.", f"Look at {'; '.join(sources) or 'it'}.")
 
 
 def _kink_error(numbers: str, operand: Any = None, operation: str = "an operation at ") -> NonFiniteError:
-    place = place_of(operand) if getattr(operand, "origin", None) else None
-    return NonFiniteError(
-        f"A second derivative was taken at a kink of {operation}{numbers}, where the slope has no derivative.",
-        f"Look at {place}, which is {operand.data!r}."
-        if place
-        else "Look for the operation with these operands; `kinks` lists all kinks.",
-    )
+    what = f"A second derivative was taken at a kink of {operation}{numbers}, where the slope has no derivative."
+    if place := place_of(operand) if getattr(operand, "origin", None) else None:
+        return NonFiniteError(what, f"Look at {place}, which is {operand.data!r}.")
+    return NonFiniteError(what, "Look for the operation with these operands; `kinks` lists all kinks.")
 
 
 def _check_slopes(node: Any) -> None:
@@ -111,10 +102,9 @@ def _check_contributions(node: Any, adjoint: Any) -> None:
             continue
         if node.op == _KINK:
             raise _kink_error(_numbers(node), operand)
+        do = "Record the computation inside `with checked():` too; this message then names the expression."
         raise NonFiniteError(
             f"The gradient that {node.op} passes to its operand {operand.name or repr(operand.data)} is not finite: "
             f"adjoint {adjoint!r} times local derivative {partial!r} is {adjoint * partial!r}.",
-            f"Look at {place_of(node)}, which gave {node.data!r}."
-            if node.origin
-            else "Record the computation inside `with checked():` too; this message then names the expression.",
+            f"Look at {place_of(node)}, which gave {node.data!r}." if node.origin else do,
         )

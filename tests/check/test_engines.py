@@ -692,7 +692,7 @@ def test_a_time_limit_leaves_debuggers_alone():
     """After a time limit was reached, programs can still be traced and profiled: nothing of it stays pending."""
     program = (
         "import sys\n"
-        "from autograd_mini.check.engines.adapters import TimeoutReached, _time_limit\n"
+        "from autograd_mini.check.engines.trials import TimeoutReached, _time_limit\n"
         "for seconds in (0.01, 30.0):\n"
         "    try:\n"
         "        with _time_limit(seconds):\n"

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from autograd_mini.drawing import draw
-from autograd_mini.drawing.pdf import pdf
+from autograd_mini.drawing.render import pdf
 from tests.drawing.graphs import GRAPHS
 
 

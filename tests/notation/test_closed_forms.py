@@ -9,7 +9,7 @@ import pytest
 import sympy
 
 import autograd_mini as am
-from autograd_mini.notation.closed_forms import CLOSED_FORMS, UNNORMALISED, closed_form
+from autograd_mini.notation.local_rules import CLOSED_FORMS, UNNORMALISED, closed_form
 from autograd_mini.notation.text import number
 from autograd_mini.symbolic.lessons import LESSONS
 

@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from autograd_mini.check.engines.adapters import ROUNDING_32, Engine, TimeoutReached
 from autograd_mini.check.engines.graphs import METHODS, SIGNS, Graph, Step, graph, random_graphs, shrunk
-from autograd_mini.check.engines.trials import Trial, told, wrong_at, wrong_rule
+from autograd_mini.check.engines.trials import ROUNDING_32, Engine, TimeoutReached, Trial, told, wrong_at, wrong_rule
 from autograd_mini.check.mistakes.sweeps import is_close, named_mistakes
 from autograd_mini.check.verdicts import Diagnosis, Finding, Named, Verdict, on_screen
 from autograd_mini.drawing import draw
@@ -214,7 +213,9 @@ class Examination:
         return self._trial(shrunk(trial.graph, lambda given: self._trial(given).is_wrong))
 
     def _named(self, trials: Sequence[Trial]) -> tuple[Named, ...]:
-        return named_mistakes([trial.observed for trial in trials if trial.error is None], self.engine.tolerance)
+        ended = [trial for trial in trials if trial.error is None]
+        observed = [(trial.graph.edges, trial.graph.roots, trial.leaves) for trial in ended]
+        return named_mistakes(observed, self.engine.tolerance)
 
     # -- each operation ------------------------------------------------------------------------------------------------
 

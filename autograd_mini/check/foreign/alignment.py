@@ -51,10 +51,8 @@ class Printed(NamedTuple):
 def check_trace(name: str, text: str) -> Alignment:
     """Compare what a program printed with a script, SCRIPT.py[:NAME], or with a task at the inputs that it printed.
 
-    Raises:
-        ArgumentError: there is no such script or task, or the task has several results.
-        DataError: no line has the right form, or the inputs of the task are not among them.
-        ScriptError: the script fails.
+    An ArgumentError if there is no such script or task, or if the task has several results; a DataError if no line has
+    the right form, or if the inputs of the task are not among them; a ScriptError if the script fails.
     """
     lines = text.replace("−", "-").splitlines()
     matches = [_LINE.fullmatch(line) for line in lines]
@@ -101,28 +99,20 @@ class _Term(NamedTuple):
     user: Value
     upstream: float
     local: float
-
-    @property
-    def product(self) -> float:
-        return self.upstream * self.local
+    product: float
 
 
 class Alignment:
     """The lines that a program printed, each with its node; print it as text. It is true if everything agrees.
 
-    Attributes:
-        root: the result of the computation; `spaces` are the variables of the program that recorded it.
-        found: the lines that are compared, by node.
-        node: the node of the first number that diverges; None if all agree.
-        backward: whether it is the gradient of that node that diverges, not its value.
-        status: the exit status of a command.
+    `root` is the result of the computation, and `spaces` are the variables of the program that recorded it.
     """
 
     def __init__(self, root: Value, printed: Sequence[Printed], spaces: Sequence[Namespace]) -> None:
         self.root, self.spaces = root, spaces
-        self.found: dict[Value, Printed] = {}
-        self.node: Value | None = None
-        self.backward, self.status = False, RIGHT
+        self.found: dict[Value, Printed] = {}  # the lines that are compared
+        self.node: Value | None = None  # of the first number that diverges
+        self.backward, self.status = False, RIGHT  # whether it is its gradient that diverges; the status of a command
         self._called: dict[str, list[Value]] = {}
         self._names = Names(tuple(topological_order(root, everything=True)), spaces)
         self._expected = {node: 0.0 if adjoint is ZERO else adjoint for node, adjoint in adjoints(root).items()}
@@ -171,9 +161,8 @@ class Alignment:
         for line in rest:
             free = [node for node in self._names.order if node not in self.found]
             alike = [node for node in free if self._agrees(line.value, node.data)]
-            both = [
-                node for node in alike if line.gradient and self._agrees(line.gradient, self._expected.get(node, 0.0))
-            ]
+            slopes = [(node, self._expected.get(node, 0.0)) for node in alike if line.gradient]
+            both = [node for node, slope in slopes if self._agrees(line.gradient, slope)]
             if len(alike) == 1 or both:
                 self.found[(both or alike)[0]] = line
         if self.root not in self.found and printed[-1] not in self.found.values():
@@ -200,11 +189,9 @@ class Alignment:
                 self.node, self.backward, self.status = node, True, WRONG
                 yield from ("Their values agree.", *self._wrong_gradient(node, self.found[node]))
                 return
-        unknown = [
-            line.name for node, line in self.found.items() if math.isnan(node.data + self._expected.get(node, 0.0))
-        ]
+        unknown = [node for node in self.found if math.isnan(node.data + self._expected.get(node, 0.0))]
         if unknown:
-            self.status, names = UNKNOWN, ", ".join(unknown[:_MOST])
+            self.status, names = UNKNOWN, ", ".join([self.found[node].name for node in unknown[:_MOST]])
             yield f"Cannot tell whether it is right: {names} is nan or has the gradient nan."
         elif gradients:
             yield f"Their values agree, and {counted(len(gradients), 'gradient')} of them too."
@@ -229,8 +216,8 @@ class Alignment:
 
     def _terms(self, node: Value) -> list[_Term]:
         users = [user for user in self._expected if user is not node and (user in self.found or user is self.root)]
-        slopes = ((user, self._slopes(user).get(node)) for user in users)
-        return [_Term(user, self._expected[user], local) for user, local in slopes if local is not None]
+        found = ((user, self._expected[user], self._slopes(user).get(node)) for user in users)
+        return [_Term(user, up, local, up * local) for user, up, local in found if local is not None]
 
     def _derivative(self, of: Value, by: Value) -> str:
         return f"∂{bracketed(self._names.label(of))}/∂{bracketed(self._names.label(by))}"

@@ -71,9 +71,8 @@ class Precision:
         most = max(digits, default=0) if self.decimals is None else min(telling, default=2)
         self.digits = most if 2 <= most < 15 and decimals != {0} else 17
         # Whether they may have been computed in single precision, however they are printed.
-        self.is_single = self.digits < 17 and all(
-            abs(single(x) - x) <= 0.51 * _unit(word) for word in words if math.isfinite(x := float(word))
-        )
+        finite = [(word, float(word)) for word in words if math.isfinite(float(word))]
+        self.is_single = self.digits < 17 and all(abs(single(x) - x) <= 0.51 * _unit(word) for word, x in finite)
         self.least = 0.0 if self.decimals is None else 10.0 ** (1 - self.decimals)  # smaller ones have fewer digits
 
     def number(self, word: str, right: float) -> float | None:
@@ -202,19 +201,13 @@ def short(report: Diagnosis) -> str:
 
 
 def read(text: str, task: Task, was_asked: bool = False) -> Answers:
-    """Read what a program printed about a task.
+    """Read what a program printed about a task; a DataError if there are no numbers, or if their meaning is unclear.
 
     If it does not repeat the inputs, line i is about point i of the task. If the program `was_asked`, each line is the
     answer to point i, whatever it repeats, and there may be fewer lines than points.
-
-    Raises:
-        DataError: there are no numbers, or it is unclear what they are.
     """
-    lines = [
-        line
-        for line in _lines(text.replace("−", "-").lstrip("\ufeff"))
-        if line.parts and task.name in line.parts.get(TASK, [task.name])
-    ]
+    found = [line for line in _lines(text.replace("−", "-").lstrip("\ufeff")) if line.parts]
+    lines = [line for line in found if task.name in line.parts.get(TASK, [task.name])]
     if not lines:
         raise DataError(f"There are no numbers for {task.name} in what was given.")
     if was_asked:
@@ -335,11 +328,7 @@ def _answers(lines: Sequence[Line], task: Task) -> Answers:
 
 
 def _check_answers(lines: Sequence[Line], task: Task) -> None:
-    """Look whether answers to the points of a task are in order and alike, and drop the inputs that they repeat.
-
-    Raises:
-        DataError: an answer is to another input, or says less than others do.
-    """
+    """Drop the inputs that answers repeat; a DataError if one is to another input, or says less than others do."""
     given = {role for line in lines for role in line.parts if role in (None, *QUANTITIES)}
     for line, point in zip(lines, task.points, strict=False):
         words = line.parts.pop(INPUT, None)

@@ -138,9 +138,8 @@ def _answer(role: str, function: Callable[..., Any], point: list[Any]) -> list[s
 def _flat(numbers: Any) -> list[str]:
     if hasattr(numbers, "tolist"):  # an array
         numbers = numbers.tolist()
-    return (
-        [x for part in numbers for x in _flat(part)] if isinstance(numbers, (list, tuple)) else [repr(float(numbers))]
-    )
+    is_list = isinstance(numbers, (list, tuple))
+    return [x for part in numbers for x in _flat(part)] if is_list else [repr(float(numbers))]
 
 
 def _described(error: BaseException) -> str:

@@ -48,12 +48,9 @@ class Outcome(NamedTuple):
 
 
 def run(
-    command: Sequence[str],
-    given: str = "",
-    limits: Limits = _LIMITS,
-    folder: str | Path | None = None,
+    command: Sequence[str], given: str = "", limits: Limits = _LIMITS, folder: Path | None = None,
     environment: Mapping[str, str] = MappingProxyType({}),
-) -> Outcome:
+) -> Outcome:  # fmt: skip
     """Run a program to its end or its limits, and kill everything it has started."""
     mark = uuid.uuid4().hex
     try:
@@ -94,9 +91,8 @@ def run(
         fault = f"It printed more than {limits.output} MB and was stopped."
     words = [] if fault else bytes(errors).decode(errors="replace").splitlines()
     complaint = next((line.strip() for line in reversed(words) if line.strip()), "")
-    return Outcome(
-        bytes(output).decode(errors="replace"), fault or _ending(process.returncode), printable(complaint)[:120]
-    )
+    printed = bytes(output).decode(errors="replace")
+    return Outcome(printed, fault or _ending(process.returncode), printable(complaint)[:120])
 
 
 def _feed(pipe: Any, data: bytes) -> None:

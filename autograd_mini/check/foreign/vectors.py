@@ -14,44 +14,31 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files as resources
 from pathlib import PurePath
-from typing import Any, NamedTuple
+from typing import Any
 
 from autograd_mini.check.tasks import Point, Task, flat
 from autograd_mini.errors import ArgumentError
 from autograd_mini.transforms import trees
 
-
-class Language(NamedTuple):
-    """How a ready test is written in a language; the rest of it is in `templates/`."""
-
-    file: str
-    call: str  # of the user's function: key, name in camel case and in snake case, arguments
-
-
-LANGUAGES = {
-    "java": Language("VectorsTest.java", '            case "{key}": return numbers(Mine.{camel}({arguments}));'),
-    "c": Language(
-        "vectors_test.c", '    if (!strcmp(name, "{key}")) return {before}my_{snake}({arguments}{after}), 1;'
-    ),
-    "js": Language("vectors_test.js", '  "{key}": (a) => mine.{camel}({arguments}),'),
-    "python": Language("vectors_test.py", '    "{key}": lambda a: mine.{snake}({arguments}),'),
+# How a ready test is written, and how it calls the user's function: with its key, its name in camel case and in snake
+# case, and arguments. The rest of it is in `templates/`.
+_LANGUAGES = {
+    "java": ("VectorsTest.java", '            case "{key}": return numbers(Mine.{camel}({arguments}));'),
+    "c": ("vectors_test.c", '    if (!strcmp(name, "{key}")) return {before}my_{snake}({arguments}{after}), 1;'),
+    "js": ("vectors_test.js", '  "{key}": (a) => mine.{camel}({arguments}),'),
+    "python": ("vectors_test.py", '    "{key}": lambda a: mine.{snake}({arguments}),'),
 }
 
 
 def written(tasks: Sequence[Task], form: str, path: str = "") -> str:
-    """Return the vectors of some tasks in a format; `path` is the file they are for, which names a Java class.
-
-    Raises:
-        ArgumentError: the name of the file cannot be that of a Java class.
-    """
+    """Return the vectors of some tasks in a format; `path` is the file they are for, which names a Java class."""
     pairs = [(task, point) for task in tasks for point in task.points]
     if form == "json":
         return json.dumps([_entry(*pair) for pair in pairs], indent=1) + "\n"
     if form == "csv":
-        return csv_text(
-            ("task", "input", "value", "derivative"), ((task.name, *_lines(task, at)) for task, at in pairs)
-        )
-    return _program(tasks, form, PurePath(path or LANGUAGES[form].file))
+        rows = [(task.name, *_lines(task, point)) for task, point in pairs]
+        return csv_text(("task", "input", "value", "derivative"), rows)
+    return _program(tasks, form, PurePath(path or _LANGUAGES[form][0]))
 
 
 def csv_text(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -95,7 +82,7 @@ def _program(tasks: Sequence[Task], form: str, path: PurePath) -> str:
         "TASK": tasks[0].name,
         "FILE": path.name,
         "STEM": path.stem,
-        "CALLS": "\n".join(call for task in tasks for call in _calls(task, LANGUAGES[form].call)),
+        "CALLS": "\n".join(call for task in tasks for call in _calls(task, _LANGUAGES[form][1])),
         "LINES": "\n".join(lines),
     }.items():
         text = text.replace(f"@{key}@", replacement)

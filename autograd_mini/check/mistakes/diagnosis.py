@@ -43,13 +43,9 @@ _SINGLE = Named("float32", "It is right in the precision of float32.", "Compute 
 
 
 def diagnose(
-    task: Task,
-    points: Sequence[Point],
-    claimed: Sequence[Any],
-    quantity: Quantity = "derivative",
-    digits: int = 17,
+    task: Task, points: Sequence[Point], claimed: Sequence[Any], quantity: Quantity = "derivative", digits: int = 17,
     is_single: bool = False,
-) -> Diagnosis:
+) -> Diagnosis:  # fmt: skip
     """Judge numbers that are claimed to be the derivatives, or the values, of a task at points.
 
     `claimed` has one entry per point: a number, a list, or a matrix (nested lists); None where there is no answer. If
@@ -71,16 +67,12 @@ class _Judgement:
     """Numbers beside the right ones."""
 
     def __init__(
-        self,
-        cases: list[Case],
-        claimed: list[Numbers | None],
-        quantity: str,
-        printed: float,  # how far off printed numbers may be, relatively
-        is_whole: bool,  # whether all are of type int
+        self, cases: list[Case], claimed: list[Numbers | None], quantity: str, printed: float, is_whole: bool,
         is_single: bool,
-    ) -> None:
-        self.cases, self.claimed, self.quantity, self.printed = cases, claimed, quantity, printed
-        self.is_whole, self.is_single = is_whole, is_single
+    ) -> None:  # fmt: skip
+        self.cases, self.claimed, self.quantity = cases, claimed, quantity
+        self.printed, self.is_single = printed, is_single  # how far off printed numbers may be, relatively
+        self.is_whole = is_whole  # whether all are of type int
         self.is_slope = quantity == "derivative"
         self.right = [case.right for case in cases]
         self.errors = [case.task.errors(case.point) if self.is_slope else [0.0] * len(case.values) for case in cases]
@@ -157,7 +149,8 @@ class _Judgement:
             verdicts |= dict.fromkeys(rounded, Verdict.PASS) | dict.fromkeys(self.wrong, Verdict.FAIL)
             explained = _simplest(itertools.islice(filter(self._explains, self._rows()), _MOST))
             explained = explained or [row for row in self._of_all() if self._explains(row)]
-            named = [_named(row) for row in _distinct(explained)] or overflow
+            distinct = {row.sentence: row for row in reversed(explained)}
+            named = [_named(row) for row in reversed(distinct.values())] or overflow
             if not named:
                 partial, is_rest_right = self._partial()
         findings = [self._finding(k, verdicts, bars) for k in range(len(self.cases))]
@@ -189,9 +182,8 @@ class _Judgement:
         if not all(map(math.isfinite, right)):
             return Finding(self._where(k, 0), Verdict.DOMAIN, claimed[0] if claimed else None, math.nan)
         if -1 in own:
-            remark = (
-                f"There are {counted(len(claimed or ()), 'number')} where {len(right)} belong{'s' * (len(right) == 1)}."
-            )
+            belong = f"{len(right)} belong{'s' * (len(right) == 1)}"
+            remark = f"There are {counted(len(claimed or ()), 'number')} where {belong}."
             if len(self.cases[k].point) > 1:
                 what = "a number" if len(right) == 1 else counted(len(right), "number")
                 remark += f" Return the derivative by the first argument alone: {what}."
@@ -257,16 +249,15 @@ class _Judgement:
         is_some = 0 < len(lost) < len([*self._entries()]) and all(i >= 0 for _, i in self.wrong)
         right = RIGHT.get(self.cases[0].task.name)
         stable = f"Write {right.stable}." if right and right.stable else "Use a form whose exponentials stay below 1."
-        single = (
-            "It is right in float32, but at some points it is not finite: float32 overflows beyond 3.4e38, as exp(89)."
-        )
-        for sentence, correction, epsilon, count in (
-            ("It is right, but at some points it is not finite: exp overflows, or 0/0.", stable, _EPSILON, _LOST),
-            (single, f"Compute in double precision. {stable}", _EPSILON_32, _LOST_32),
+        double, single = "exp overflows, or 0/0", "float32 overflows beyond 3.4e38, as exp(89)"
+        for kind, why, correction, epsilon, count in (
+            ("", double, stable, _EPSILON, _LOST),
+            (" in float32", single, f"Compute in double precision. {stable}", _EPSILON_32, _LOST_32),
         ):
             is_rounded = all(entry in lost or self._is_rounded(*entry, epsilon, count) for entry in self.wrong)
             if is_some and is_rounded:
-                return [Named("overflow", sentence, correction)]
+                said = f"It is right{kind}, but at some points it is not finite: {why}."
+                return [Named("overflow", said, correction)]
         return []
 
     def _steps(self) -> Iterator[Reason]:
@@ -390,11 +381,6 @@ def _applied(row: Mistake, case: Case) -> Numbers | None:
         return row.apply(case)
     except (ArithmeticError, ValueError, TypeError, IndexError):
         return None
-
-
-def _distinct(rows: list[Mistake]) -> list[Mistake]:
-    """Return rows without those that say the same."""
-    return list({row.sentence: row for row in reversed(rows)}.values())[::-1]
 
 
 def single(x: float) -> float:

@@ -263,11 +263,11 @@ def function_of(text: str) -> Callable[..., Any]:
     return function
 
 
-def right_formula(name: str, shown_by_output: bool = True) -> str:
+def right_formula(name: str) -> str:
     """Return what to write for the derivative of a function, as text; "" if it has no short formula."""
     if name in RIGHT:
         right = RIGHT[name]
-        if right.by_output and len(right.by_output) <= len(right.by_input) and shown_by_output:
+        if right.by_output and len(right.by_output) <= len(right.by_input):
             return f"{right.by_output}, with a = {name}(x)"
         return right.by_input
     return OF_LISTS.get(name, "")

@@ -21,9 +21,8 @@ from autograd_mini.core.ieee import divide, power
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import propagate, topological_order
 from autograd_mini.engine import Value, is_node
-from autograd_mini.explanation.graph import inputs_of
-from autograd_mini.explanation.words import at
-from autograd_mini.notation.names import call_of
+from autograd_mini.explanation.graph import at, inputs_of
+from autograd_mini.notation.names import call_of, users_of
 from autograd_mini.transforms import trees
 from autograd_mini.watch.origins import provenance
 
@@ -74,10 +73,7 @@ def recorded(case: Case) -> list[Pass]:
 
 def _pass(root: Any, leaves: Sequence[Value]) -> Pass:
     order = [*topological_order(root)]
-    users: dict[Any, list[Any]] = {}
-    for node in order:
-        for operand in node.operands:
-            users.setdefault(operand, []).append(node)
+    users = users_of(order)
     steps: dict[Any, list[tuple[Any, float]]] = {}
     calls, inside = {}, set()
     for node in reversed(order):
@@ -93,10 +89,8 @@ def _pass(root: Any, leaves: Sequence[Value]) -> Pass:
             steps[node] = [(x, float(partial)) for x, partial in pairs if is_node(x) and partial is not ZERO]
     nodes = tuple(reversed(steps))
     places = {node: k for k, node in enumerate(nodes)}
-    edges = tuple([
-        [Edge(places[x], slope, calls.get(node, str(node.op)), place) for place, (x, slope) in enumerate(steps[node])]
-        for node in nodes
-    ])  # fmt: skip
+    named = [(calls.get(node, str(node.op)), enumerate(steps[node])) for node in nodes]
+    edges = tuple([[Edge(places[x], slope, op, place) for place, (x, slope) in pairs] for op, pairs in named])
     return Pass(nodes, edges, tuple(map(places.get, leaves)), frozenset(places[node] for node in calls))
 
 

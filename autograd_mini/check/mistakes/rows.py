@@ -76,15 +76,9 @@ def known_as(cases: Sequence[Case]) -> Task:
     """Return the task of the package whose values and slopes a user's function has, under whatever name; or its own."""
     task = cases[0].task
     others = map(task_named, TASK_NAMES if task.name not in TASK_NAMES else ())
-    return next(
-        (
-            other
-            for other in others
-            if all(_is_case_of(other, case) for case in cases)
-            and (_has_negative([case.point for case in cases]) or not _has_negative(other.points))
-        ),
-        task,
-    )
+    has_left = _has_negative([case.point for case in cases])
+    found = (other for other in others if all(_is_case_of(other, case) for case in cases))
+    return next((other for other in found if has_left or not _has_negative(other.points)), task)
 
 
 def _is_case_of(task: Task, case: Case) -> bool:
@@ -281,11 +275,8 @@ def _of_a_matrix(task: Task) -> Iterator[Mistake]:
         yield Mistake(name, sentence, correction, partial(_softmax_jacobian, wrong, task.name))
     yield from entries[2:]
     yield Mistake("input-form", "It is the Jacobian at the output: you passed it, or applied the function twice.", "",
-                  lambda case: flat(case.task.derivative((_like(case, case.values), *case.point[1:]))))
-
-
-def _like(case: Case, numbers: Numbers) -> object:
-    return trees.rebuilt(case.point[0], iter(numbers))
+                  lambda case: flat(case.task.derivative((trees.rebuilt(case.point[0], iter(case.values)),
+                                                          *case.point[1:]))))
 
 
 def _softmax_jacobian(wrong: Callable[[Numbers], Numbers], name: str, case: Case) -> Numbers:

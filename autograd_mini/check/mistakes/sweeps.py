@@ -170,13 +170,9 @@ _BEGINNINGS = (
 
 
 def gradients(
-    edges: Edges,
-    roots: Sequence[int] = (-1,),
-    walk: Walk = _sorted,
-    sums: Sum = _ADD,
-    beginning: str | float = "restart",
-    mirrored: bool = False,
-) -> list[float]:
+    edges: Edges, roots: Sequence[int] = (-1,), walk: Walk = _sorted, sums: Sum = _ADD,
+    beginning: str | float = "restart", mirrored: bool = False,
+) -> list[float]:  # fmt: skip
     """Return the gradients that a pass of this kind leaves in the nodes of a graph; by default, the right ones."""
     found, visited = [0.0] * len(edges), set[int]()  # by earlier calls
     if sums.kind.startswith("equal"):  # of equal operands, one is left
@@ -238,10 +234,8 @@ def _seeds(observed: Observed) -> Iterator[Way]:
     factor = next((mine / right for mine, right in pairs if right), 0.0)
     if factor not in (0.0, 1.0):
         times = number(factor, 6)
-        said = (
-            f"backward() begins with {times} at the root instead of 1, so each gradient is {times} times what is right."
-        )
-        yield Way(Named("seed", said, "Begin backward() with self.grad = 1.0."), factor)
+        said = f"backward() begins with {times} at the root instead of 1, so each gradient is {times} times"
+        yield Way(Named("seed", f"{said} what is right.", "Begin backward() with self.grad = 1.0."), factor)
 
 
 def _explains(graph: tuple[Edges, Sequence[int], Sequence[float]], ways: Sequence[Way], tolerance: float) -> bool:

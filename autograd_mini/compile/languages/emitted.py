@@ -36,8 +36,7 @@ from autograd_mini.core.traced import Traced
 from autograd_mini.errors import ArgumentError, AutogradError, OperandError, TraceError, counted, shown
 from autograd_mini.nn.module import Module
 from autograd_mini.output import files
-from autograd_mini.program import assignments
-from autograd_mini.program.source import Site, cell, located
+from autograd_mini.program.source import Site, cell, listed, located, variable
 from autograd_mini.transforms import trees
 from autograd_mini.transforms.derivatives import _output, _positions, _split, hessian, jacobian, names_of
 from autograd_mini.transforms.recorded import Recorded
@@ -270,7 +269,7 @@ def _names(builder: Builder, order: dict[Any, Any]) -> dict[int, str]:
     named: list[tuple[Any, str]] = []
     for place, nodes in groups.items():
         site = Site(*place)
-        name, of_list = assignments.variable(site), assignments.listed(site)
+        name, of_list = variable(site), listed(site)
         if name:
             nodes = nodes[-1:]
         elif of_list:

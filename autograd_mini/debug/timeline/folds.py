@@ -15,7 +15,7 @@ from autograd_mini.core.table import ndtr
 from autograd_mini.debug.timeline.journal import edges
 from autograd_mini.drawing.folds import fold
 from autograd_mini.engine import Value, is_node
-from autograd_mini.notation.closed_forms import ClosedForm
+from autograd_mini.notation.local_rules import ClosedForm
 from autograd_mini.notation.names import call_of, users_of
 from autograd_mini.notation.text import number
 from autograd_mini.program.stack import Scope, outwards

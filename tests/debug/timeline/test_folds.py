@@ -31,7 +31,7 @@ def test_a_function_of_a_number_has_its_closed_form_with_numbers(name, at):
     assert call.slope(y, x) == pytest.approx(am.grad(getattr(am, name))(at), rel=1e-12)
     parts = call.text(y, x, lambda node: node.data).split(" = ")
     assert parts[-1] == am.notation.text.number(call.slope(y, x))
-    assert parts[0] == am.notation.closed_forms.closed_form(name).text
+    assert parts[0] == am.notation.local_rules.closed_form(name).text
 
 
 @settings(max_examples=effort(40, 1000), deadline=None)
