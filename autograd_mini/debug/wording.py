@@ -14,9 +14,9 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
-from autograd_mini.debug.timeline.folds import Call
 from autograd_mini.debug.timeline.index import Frame
 from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, SEED, WHAT_IF, Step
+from autograd_mini.debug.timeline.paths import Call
 from autograd_mini.debug.timeline.touched import Change, Doubt
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.engine import Value, is_node

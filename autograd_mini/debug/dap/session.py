@@ -16,9 +16,8 @@ from typing import Any, NamedTuple
 
 from autograd_mini.debug.dap.console import Console
 from autograd_mini.debug.dap.protocol import Channel, Message, in_background
-from autograd_mini.debug.dap.sources import Graph, Sources, inline
 from autograd_mini.debug.dap.stops import FILTERS, REASONS, AllWanted, Wanted, calling_lines, is_same_file
-from autograd_mini.debug.dap.variables import Variables
+from autograd_mini.debug.dap.views import Graph, Sources, Variables, inline
 from autograd_mini.debug.program import Again, Call
 from autograd_mini.debug.terminal.calls import Calls, Visit
 from autograd_mini.debug.timeline.travel import Stop, Trace

@@ -1,7 +1,7 @@
 """The steps of a training run that are kept: fewer and fewer of every second, fourth, eighth, in bounded memory.
 
 Not here: what looks at each step (`recorder`), and a run as the user sees it (`flight`).
-Read next: `debug.flight.storage`.
+Read next: `debug.flight.recorder`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from autograd_mini.debug.flight.events import RECENT, Event, Watcher
+from autograd_mini.debug.flight.events import RECENT, Event, Units, Watcher
 from autograd_mini.debug.flight.passes import Pass
-from autograd_mini.debug.flight.units import Units
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, OperandError, shown
 

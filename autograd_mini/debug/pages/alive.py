@@ -1,7 +1,7 @@
 """The numbers of a page, each with where the page computes it anew when the reader moves a slider.
 
 A number carries its position in one list: the registers of the graph's tape, then what the sweep makes of them.
-Not here: the sliders (`backprop.js`), and the tape (`compile.graphs`). Read next: `debug.pages.closeup`.
+Not here: the sliders (`backprop.js`), and the tape (`compile.graphs`). Read next: `debug.pages.frames`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from autograd_mini.core.replay import Decision
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import topological_order
 from autograd_mini.debug.pages.listing import readable
-from autograd_mini.debug.timeline.folds import Call
 from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, Journal, Step
+from autograd_mini.debug.timeline.paths import Call
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.engine import Value
 from autograd_mini.errors import AutogradError

@@ -20,12 +20,10 @@ from autograd_mini.debug.pages.folded import FoldedCall
 from autograd_mini.debug.pages.listing import Listing, readable
 from autograd_mini.debug.pages.mathml import asked, called, formula, local, rules, words
 from autograd_mini.debug.pages.plots import plot
-from autograd_mini.debug.pages.scenes import MOST, Number, Track, written
-from autograd_mini.debug.pages.shots import Shot
+from autograd_mini.debug.pages.shots import MOST, Number, Shot, Track, written
 from autograd_mini.debug.quiz import NEAR, question
-from autograd_mini.debug.timeline.folds import Call, scopes_in
 from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, SEED, Step, edges
-from autograd_mini.debug.timeline.paths import Link
+from autograd_mini.debug.timeline.paths import Call, Link, scopes_in
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.drawing.boxes import Boxes, Graph, arrange
 from autograd_mini.drawing.cells import scale, shade

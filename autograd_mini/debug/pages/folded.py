@@ -1,6 +1,6 @@
 """A call of a composition as a page shows it while it is folded: one operation, with its closed form and its plot.
 
-Not here: which calls a picture has folded (`shots`), and single steps (`mathml`). Read next: `debug.pages.scenes`.
+Not here: which calls a picture has folded (`shots`), and single steps (`mathml`). Read next: `debug.pages.shots`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from autograd_mini import functions
 from autograd_mini.debug.pages.alive import Number, position, sentence, told
 from autograd_mini.debug.pages.mathml import called, derivative, numeral, row, still, variable
 from autograd_mini.debug.pages.plots import tangent
-from autograd_mini.debug.timeline.folds import Call
+from autograd_mini.debug.timeline.paths import Call
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.notation.spelling import Markup, parenthesised
 from autograd_mini.notation.text import number as short

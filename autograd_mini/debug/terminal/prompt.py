@@ -1,7 +1,7 @@
 """A prompt: it reads lines, finds their commands, helps and completes, with colours and a history of its own.
 
 A pipe gets no prompt, no colour and no history. Not here: the commands themselves (`commands`).
-Read next: `debug.terminal.quizzing`.
+Read next: `debug.pages`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Time travel: the state at a moment, motions forwards and back that stop at breakpoints, gradients set by hand.
 
 The step at the position has just happened; moving changes only that number. Not here: the steps (`journal`), where to
-stop (`breakpoints`), and how it looks (`wording`). Read next: `debug.timeline.folds`.
+stop (`breakpoints`), and how it looks (`wording`). Read next: `debug.timeline.paths`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from typing import Any, overload
 
 from autograd_mini.debug.timeline.breakpoints import Breakpoint, located
 from autograd_mini.debug.timeline.expressions import Expression, Moment
-from autograd_mini.debug.timeline.folds import Call, calls_in, folded_edges
 from autograd_mini.debug.timeline.index import Index
 from autograd_mini.debug.timeline.journal import BACKWARD, Journal, Step
-from autograd_mini.debug.timeline.paths import MOST, Paths, Walk
+from autograd_mini.debug.timeline.paths import MOST, Call, Paths, Walk, calls_in, folded_edges
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, shown
 from autograd_mini.notation.local_rules import LocalRule, local_rules
