@@ -46,11 +46,7 @@ class Console(Shell):
         return word in (command.name, *command.shorts) and not _OPERATOR.match(line)
 
     def run(self, line: str) -> tuple[str, bool]:
-        """Run a line; return what it prints, and True if the program should go on.
-
-        Raises:
-            ArgumentError: the line printed nothing but a complaint.
-        """
+        """Run a line; return what it prints, and True if the program should go on; raise if it only complains."""
         self.stdout, self._fault = io.StringIO(), ""
         ends = self.onecmd(line)
         while self.cmdqueue and not ends:

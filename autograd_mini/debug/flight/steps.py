@@ -67,13 +67,7 @@ def bands_of(numbers: Sequence[float], layers: Iterable[Sequence[int]]) -> Bands
 
 
 class Steps:
-    """A training run: the steps that are kept, by number.
-
-    Attributes:
-        names: the parameters.
-        steps: how many steps there have been.
-        ended: "finished", or the error that ended the run; "" if it is still running, or was killed.
-    """
+    """A training run: the steps that are kept, by number; see `Flight`."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = [*names]

@@ -34,20 +34,13 @@ _NEAR = 1e-9  # relative to the largest gradient: tanh and others are computed i
 
 
 class Replays:
-    """The graph of one step, and the steps that it stands for.
-
-    Attributes:
-        step: the step whose graph it is; -1 if there is none.
-        trace: its backward pass, in which constants that differ from step to step are leaves.
-        inputs: the numbers of the leaves, in the order of the graph, by step.
-        near: the steps whose last digits may differ.
-        why: why there is no graph; "" if there is one.
-    """
+    """The graph of one step, and the steps that it stands for."""
 
     def __init__(self, flight: Steps) -> None:
-        self.inputs: dict[int, list[float]] = {}
-        self.near: set[int] = set()
-        self.step, self.why, self.trace = -1, "", None
+        self.inputs: dict[int, list[float]] = {}  # the numbers of the leaves, in the order of the graph, by step
+        self.near: set[int] = set()  # the steps whose last digits may differ
+        self.step, self.why = -1, ""  # the step whose graph it is, or why there is none
+        self.trace: Trace | None = None  # its pass, in which constants that differ from step to step are leaves
         passes = {moment.step: moment for moment in flight if moment.kept is not None}
         small = {step: moment for step, moment in passes.items() if moment.kept and len(moment.kept) <= MOST}
         if not small:
@@ -116,9 +109,6 @@ _FINE = "Nothing went wrong: no nan, no infinity, no explosion, no dead or satur
 
 class TrainingPage:
     """The page of a run; notebooks show it in a frame.
-
-    Args:
-        flight: the run.
 
     >>> import autograd_mini as am
     >>> w = am.Value(4.0, name="w")

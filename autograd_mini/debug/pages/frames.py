@@ -48,14 +48,7 @@ class Plan(NamedTuple):
 
 
 class Closeups:
-    """The close-ups of a picture.
-
-    Args:
-        trace: the trace.
-        boxes: the boxes of the picture.
-        tracks: what is written in them.
-        maps: the picture, in several layouts.
-    """
+    """The close-ups of a picture with these boxes, what is written in them, and the picture in several layouts."""
 
     def __init__(
         self, trace: Trace, boxes: Boxes, tracks: Mapping[Box, Sequence[Track]], maps: Sequence[Stage]
@@ -88,11 +81,6 @@ class Closeups:
             told += [counted(count, what)] * (count > 0)
         return ", ".join(told)
 
-    def is_complete(self, room: Size) -> bool:
-        """Return whether all operands can be read in a room."""
-        plan = self.plan(room)
-        return plan is not None and plan.most[0] >= max(map(len, self.operands.values()))
-
     def plan(self, room: Size) -> Plan | None:
         """Return how to divide a room; None if not even a few operands can be read there."""
         if room not in self._plans:
@@ -107,18 +95,15 @@ class Closeups:
         below = (wide, high - sum(_BELOW)), (wide, _BELOW[0])
         for near, aside in (beside, below):
             large = _LARGEST_NEAR
-            for moment in self._moments:
-                large = min(large, scale(self._size(*moment, most), near))
+            for box, to in self._moments:
+                sides = self.stage(box, to, most).size
+                large = min(large, scale((sides[0] - _MARGINS, sides[1] - _MARGINS), near))
                 if large < READABLE:
                     break
             else:
                 for map in self.maps:
                     small = min(_LARGEST_MAP, scale(map.size, aside))
                     yield Plan(large, most, near, map, small, aside[0] == wide)
-
-    def _size(self, box: Box, to: Box | None, most: tuple[int, int]) -> Size:
-        wide, high = self.stage(box, to, most).size
-        return wide - _MARGINS, high - _MARGINS
 
     @cached_property
     def _moments(self) -> list[tuple[Box, Box | None]]:
@@ -147,22 +132,14 @@ _UNUSED = re.compile(r' xmlns(:\w+)?="[^"]*"|<title>.*?</title>|<!--.*?-->', re.
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """A moment of a trace.
+    """A moment of a trace."""
 
-    Attributes:
-        number: its place among the frames.
-        steps: the steps that it shows: one, all leaves, or all of a box, or between two boxes, that show several nodes.
-        at, to: the boxes where it happens, and those that receive something.
-        box: the box that several steps are of, else None.
-        call: the call that the box shows folded, else None.
-    """
-
-    number: int
-    steps: Sequence[Step]
-    at: Collection[Box]
-    to: Collection[Box]
-    box: Box | None = None
-    call: Call | None = None
+    number: int  # its place among the frames
+    steps: Sequence[Step]  # one, all leaves, or all of a box, or between two boxes, that show several nodes
+    at: Collection[Box]  # where it happens
+    to: Collection[Box]  # that receive something
+    box: Box | None = None  # that several steps are of
+    call: Call | None = None  # that the box shows folded
 
     @property
     def step(self) -> Step:
@@ -170,24 +147,18 @@ class Frame:
         return self.steps[-1]
 
     @property
-    def is_forward(self) -> bool:
-        """Whether something is computed."""
-        return self.step.phase == FORWARD
+    def phase(self) -> str:
+        """Which way it goes; the seed is a step back."""
+        return FORWARD if self.step.phase == FORWARD else BACKWARD
 
     @property
     def is_given(self) -> bool:
         """Whether it shows the leaves."""
-        return self.is_forward and self.step.node.op is None
+        return self.step.phase == FORWARD and self.step.node.op is None
 
 
 class Film:
-    """The frames of a trace, and their picture.
-
-    Args:
-        trace: the trace.
-        room: the least width and height for the picture, in pixels on a slide of 1280 × 720; close-ups may ask
-            for more, and do without.
-    """
+    """The frames of a trace, and their picture, which gets a room of at least so many pixels of 1280 × 720."""
 
     def __init__(self, trace: Trace, room: Size) -> None:
         self.trace, self.room = trace, room
@@ -214,10 +185,11 @@ class Film:
                 if scale(shot.stage.size, self.room) >= READABLE:
                     return shot, None
             closeups = Closeups(trace, boxes, shots[0].tracks, [shot.stage for shot in shots])
-            rooms = (room for room in (self.room, (wide, high + _MORE)) if closeups.is_complete(room))
-            if room := next(rooms, None):
-                self.room = room
-                return shots[0], closeups
+            most = max(map(len, closeups.operands.values()))
+            for room in (self.room, (wide, high + _MORE)):
+                if (plan := closeups.plan(room)) is not None and plan.most[0] >= most:
+                    self.room = room
+                    return shots[0], closeups
             if closeups.plan(self.room) is not None:
                 partly.append((shots[0], closeups))
         if partly:
@@ -312,14 +284,14 @@ class Film:
         for key, edge in groups.items():
             if edge.get("class") == "edge":
                 forwards, backwards = self._uses(stage).get(key, ([], []))
-                is_going = frame.number in (forwards if frame.is_forward else backwards)
+                is_going = frame.number in (forwards if frame.phase == FORWARD else backwards)
                 _mark(edge, "edge", unknown=min(forwards, default=math.inf) > frame.number,
                       passed=min(backwards, default=math.inf) <= frame.number, going=is_going)  # fmt: skip
-                if is_going and not frame.is_forward:
+                if is_going and frame.phase == BACKWARD:
                     _turn_round(edge)
         for box in stage.boxes.boxes:
             self._fill(stage, frame, box, group := groups[stage.id(box)])
-            _mark(group, "box", unknown=not self._is_known(box, frame), at=box in frame.at, to=box in frame.to)
+            _mark(group, "box", unknown=self._firsts[box] > frame.number, at=box in frame.at, to=box in frame.to)
         for element in drawn.iter():
             element.attrib.pop("id", None)
             if element.tag == "text" and element.text:
@@ -330,7 +302,7 @@ class Film:
         """Write the numbers of a box."""
         texts, cells = group.findall("text"), [cell for cell in group.findall("polygon") if cell.get("fill") != "none"]
         for place, track in enumerate(stage.tracks[box]):
-            value = track.values[-1][1] if self._is_known(box, frame) and track.values else ""
+            value = track.values[-1][1] if self._firsts[box] <= frame.number and track.values else ""
             value = value if isinstance(value, str) else value[0]
             gradients = self._gradients(track, frame)
             gradient = number(gradients[-1]) if gradients else ""
@@ -363,7 +335,7 @@ class Film:
             totals = [total for track in stage.tracks[box] for total in self._gradients(track, frame)[-1:]]
             kind = "scope" if box.part is not None and box.computes else "computed" if box.computes else "leaf"
             colour = self._shade(sorted(totals, key=abs)) if totals else kind
-            unknown = not self._is_known(box, frame)
+            unknown = self._firsts[box] > frame.number
             _mark(rect, colour, unknown=unknown, near=box in near, at=box in frame.at, to=box in frame.to)
             if is_named:
                 middle = {"x": f"{(left + right) / 2.0:.1f}", "y": f"{(top + low) / 2.0 + letters / 3.0:.1f}"}
@@ -371,12 +343,9 @@ class Film:
                 text.text = elided(names[box], rooms[box])
         return drawn
 
-    def _is_known(self, box: Box, frame: Frame) -> bool:
-        return self._firsts[box] <= frame.number
-
     def _gradients(self, track: Track, frame: Frame) -> list[float]:
         """Return the gradients that have been written so far."""
-        scene = -1 if frame.is_forward else self.shot.scenes.of(frame.step.index)
+        scene = -1 if frame.phase == FORWARD else self.shot.scenes.of(frame.step.index)
         return [total for first, total in track.gradients if first <= scene]
 
     def _shade(self, gradients: Sequence[float]) -> str:

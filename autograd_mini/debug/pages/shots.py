@@ -258,32 +258,16 @@ Shown = Callable[[Track], dict[str, Any]]
 
 
 class Shot:
-    """A picture of a trace.
-
-    Args:
-        key: how the address of the page names it; "" for the first.
-        title: what the reader chooses it by.
-        trace: the trace.
-        boxes: its boxes.
-        tall: let its arrows point down, as a phone needs it; else to the right, unless that is too wide.
-        opens: the calls that a click on their boxes opens by showing this picture.
-        folds: the call that a click on its frame folds by showing this picture.
-        is_for_slides: let it be as wide as it is, and do not count what is in its boxes.
-    """
+    """A picture of a trace, for its page or `is_for_slides`: these are as wide as they are, and count nothing."""
 
     def __init__(
-        self,
-        key: str,
-        title: str,
-        trace: Trace,
-        boxes: Boxes,
-        tall: bool = False,
-        opens: Collection[Call] = (),
-        folds: Call | None = None,
-        is_for_slides: bool = False,
-    ) -> None:
-        self.opens, self.folds = opens, folds
-        self.key, self.title, self.trace, self.boxes, self.tall = key, title, trace, boxes, tall
+        self, key: str, title: str, trace: Trace, boxes: Boxes, tall: bool = False, opens: Collection[Call] = (),
+        folds: Call | None = None, is_for_slides: bool = False,
+    ) -> None:  # fmt: skip
+        self.key, self.title = key, title  # how the address of the page names it, and what the reader chooses it by
+        self.trace, self.boxes = trace, boxes
+        self.tall = tall  # its arrows point down, as a phone needs it; else to the right, unless that is too wide
+        self.opens, self.folds = opens, folds  # by a click on the calls' boxes, or on the frame of one
         self.scenes = Scenes(trace, boxes)
         of_boxes = self.scenes.tracks()
         self.tracks = {box: [*map(self.scenes.track, _results(box))] or [of_boxes[box]] for box in boxes.boxes}

@@ -19,10 +19,10 @@ from autograd_mini.debug.program import Again, Beginning, Call, Quit, debug_prog
 from autograd_mini.debug.terminal.calls import Calls, Goal, Visit
 from autograd_mini.debug.terminal.commands import HOW, QuizShell, Shell
 from autograd_mini.debug.timeline.travel import Trace
-from autograd_mini.debug.wording import Wording, file_and_line, printable, some
+from autograd_mini.debug.wording import Wording, file_and_line, some
 from autograd_mini.errors import ArgumentError, counted
 from autograd_mini.notation.text import number
-from autograd_mini.output.streams import WatchedInput, abandon
+from autograd_mini.output.streams import WatchedInput, abandon, printable
 from autograd_mini.program.owner import user_site
 from autograd_mini.program.source import Site
 from autograd_mini.script import ScriptError, SharedInputError, path_and_name

@@ -20,9 +20,10 @@ from autograd_mini.debug.timeline.expressions import ATTRIBUTES, FUNCTIONS, WORD
 from autograd_mini.debug.timeline.journal import Step
 from autograd_mini.debug.timeline.touched import Touched
 from autograd_mini.debug.timeline.travel import Stop, Trace
-from autograd_mini.debug.wording import Wording, path, printable
+from autograd_mini.debug.wording import Wording, path
 from autograd_mini.errors import ArgumentError, shown
 from autograd_mini.notation.text import guarded, number
+from autograd_mini.output.streams import printable
 
 # By purpose: each command, its short names, and after a colon what may follow it.
 COMMANDS = {

@@ -35,27 +35,23 @@ from autograd_mini.watch.origins import provenance
 
 
 class Retaken:
-    """The graph of an order, operands before results and the root last, with these numbers in its leaves.
-
-    Attributes:
-        nodes: the new node for each old one behind the root, but for those inside of calls that were made again.
-        switched: comparisons with another answer now that it could not follow: it goes on as recorded.
-        cut: the old nodes that stay as they were, because `no_grad` or `detach` hid what they were computed from.
-    """
+    """The graph of an order, operands before results and the root last, with these numbers in its leaves."""
 
     def __init__(self, order: Sequence[Value], recorded: Mapping[Value, float], changed: Mapping[Value, float]) -> None:
         self._numbers = {**recorded, **changed}
         self._results: dict[Scope, list[Any]] = {}  # of the calls that were made again
         self._opened = _opened(order)
         with hooked(observers=(), comparisons=(), finish=None):
+            # The new node for each old one behind the root, but for those inside of calls that were made again.
             self.nodes: dict[Value, Value] = replay([order[-1]], {}, self._made, self._behind)
             self.root = self.nodes[order[-1]]
             now = {node: made.data for node, made in self.nodes.items()}
             # A leaf may have been compared in earlier runs, with other numbers.
             known = [d for d in followed(order) if d.answer_at(recorded) is d.answer and not self._is_followed(d)]
+            # Those with another answer now that it could not follow: it goes on as recorded.
             self.switched = [decision for decision in known if decision.answer_at(now) is not decision.answer]
             self._note_decisions()
-        self.cut = [node for node in order if is_cut_off(node)]
+        self.cut = [node for node in order if is_cut_off(node)]  # no_grad or detach hid what they were computed from
 
     # -- one node ------------------------------------------------------------------------------------------------------
 
@@ -186,20 +182,12 @@ class Doubt(NamedTuple):
 
 
 class Touched:
-    """A trace as the program made it, and the numbers that were set since.
-
-    Attributes:
-        program: the trace of the program.
-        trace: the trace to show.
-        doubts: why the numbers of this trace may not be those that the program would get.
-        accesses: what the program has read and written, if that is known.
-        repeats: whether the program can run again.
-    """
+    """A trace as the program made it, and the numbers that were set since."""
 
     def __init__(self, program: Trace, accesses: Accesses | None = None, repeats: bool = False) -> None:
-        self.program = self.trace = program
-        self.doubts: list[Doubt] = []
-        self.accesses, self.repeats = accesses, repeats
+        self.program = self.trace = program  # the trace of the program, and the one to show
+        self.doubts: list[Doubt] = []  # why the numbers of this one may not be those that the program would get
+        self.accesses, self.repeats = accesses, repeats  # what it has read and written; whether it can run again
         self._journal = program.journal  # without gradients changed by hand
         self._numbers: dict[Value, float] = {}  # that were set, by the leaves of the program
         self._of_program: dict[Value, Value] = {}  # the program's node for each node of the trace
@@ -215,11 +203,7 @@ class Touched:
         return f"set by hand: {number(self._recorded[leaf] if own is None else own)} in the program"
 
     def leaf(self, node: Value) -> Value:
-        """Return the program's leaf behind a leaf of the trace.
-
-        Raises:
-            ArgumentError: it is computed.
-        """
+        """Return the program's leaf behind a leaf of the trace; raise if it is computed."""
         if node.op is not None:
             raise ArgumentError(f"{self.trace.label(node)} is computed.", "Set the number of a leaf.")
         self.trace.number(node)
@@ -230,11 +214,7 @@ class Touched:
         return self._of_program.get(node, node)
 
     def set(self, node: Value, to: float | None) -> Change:
-        """Give a leaf another number, or with None its own again, and make the trace that shows it.
-
-        Raises:
-            ArgumentError: the node is computed, or the graph cannot be computed again.
-        """
+        """Give a leaf another number, or with None its own again, and make the trace that shows it."""
         leaf = self.leaf(node)
         numbers = {**self._numbers}
         numbers.pop(leaf, None)
@@ -375,7 +355,7 @@ def _scopes(trace: Trace) -> set[object]:
 
 
 def same_place(before: Trace, now: Trace, nodes: Mapping[Value, Value]) -> int:
-    """Return the step of a trace that is the same as the position of another, or the last one before that exists.
+    """Return the step of a trace at the position of another, or the last one before that exists.
 
     `nodes` are its nodes by those of the other trace; if both have the same operations, these tell.
     """
