@@ -20,8 +20,7 @@ import autograd_mini as am
 from autograd_mini import ArgumentError, OperandError, Value, debug
 from autograd_mini.debug.pages import Page, page_of_program
 from autograd_mini.debug.pages.listing import spans
-from autograd_mini.debug.pages.mathml import formula
-from autograd_mini.debug.pages.plots import plot
+from autograd_mini.debug.pages.mathml import formula, plot
 from autograd_mini.debug.pages.shots import MOST
 from autograd_mini.debug.program import debug_program
 from autograd_mini.debug.timeline.travel import Trace

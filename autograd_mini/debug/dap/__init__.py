@@ -42,12 +42,9 @@ class Adapter:
     """
 
     def __init__(
-        self,
-        channel: Channel,
-        start: Callable[[dict[str, Any], Editor], Debuggee] = start,
-        given: Mapping[str, Any] = MappingProxyType({}),
-        token: str | None = None,
-    ) -> None:
+        self, channel: Channel, start: Callable[[dict[str, Any], Editor], Debuggee] = start,
+        given: Mapping[str, Any] = MappingProxyType({}), token: str | None = None,
+    ) -> None:  # fmt: skip
         self.editor = Editor(channel)
         self._channel, self._start_debuggee, self._given, self._token = channel, start, given, token
         self.is_trusted = token is None

@@ -187,12 +187,13 @@ class Storage:
         self._lines = set[int]()  # the steps in the file
 
     def begin(self, flight: Steps) -> None:
-        """Write the file of a run that has not begun.
-
-        Raises:
-            OSError: it cannot be written.
-        """
-        self._renew(flight)
+        """Write the file anew, with what is kept."""
+        if self._file is not None:
+            self._file.close()
+        text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in _lines(flight))
+        files.write(self.path, text)
+        self._written, self._least, self._lines = len(text), len(text), {*flight.kept}
+        self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115  # open as long as the run
 
     def add(self, flight: Steps, moment: Moment, began: bool) -> None:
         """Write a step if it is kept, or if the last one was written a while ago; a full disk does not end a run."""
@@ -209,7 +210,7 @@ class Storage:
                 self._append_all([moment])
             self._file.flush()
             if self._written > 2 * self._least + _ROOM:
-                self._renew(flight)
+                self.begin(flight)
         except OSError as error:
             with suppress(OSError):
                 self._file.close()
@@ -219,7 +220,7 @@ class Storage:
     def finish(self, flight: Steps) -> None:
         """Write what is kept, and how the run ended."""
         if self._file is not None:
-            self._renew(flight)
+            self.begin(flight)
             self._file.close()
             self._file = None
 
@@ -233,14 +234,6 @@ class Storage:
         text = json.dumps(line, separators=(",", ":")) + "\n"
         self._written += len(text)
         self._file.write(text)
-
-    def _renew(self, flight: Steps) -> None:
-        if self._file is not None:
-            self._file.close()
-        text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in _lines(flight))
-        files.write(self.path, text)
-        self._written, self._least, self._lines = len(text), len(text), {*flight.kept}
-        self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115  # open as long as the run
 
 
 def _lines(flight: Steps) -> Iterator[dict[str, Any]]:

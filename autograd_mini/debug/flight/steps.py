@@ -101,7 +101,7 @@ class Steps:
         if not began and step % self.every:
             return
         self.moments[step] = moment
-        pinned = self._pinned()
+        pinned = {0, *[event.step for event in self.watcher.events[:_MOST_PINNED]]}
         while len(self.moments) > MOST_STEPS + len(pinned):  # first those that were pinned for a while
             self.moments = {s: known for s, known in self.moments.items() if s % self.every == 0 or s in pinned}
             if len(self.moments) > MOST_STEPS + len(pinned):
@@ -123,10 +123,6 @@ class Steps:
             self.moments |= {moment.step: moment} if began else {}
         else:
             self.add(moment, began)
-
-    def _pinned(self) -> set[int]:
-        began = [event.step for event in self.watcher.events]
-        return {0, *began[:_MOST_PINNED]}
 
     # -- reading -------------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from autograd_mini.compile.tape import INPUT
 from autograd_mini.core.replay import Decision
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import topological_order
-from autograd_mini.debug.pages.listing import readable
+from autograd_mini.debug.pages.listing import readable, utf16
 from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, Journal, Step
 from autograd_mini.debug.timeline.paths import Call
 from autograd_mini.debug.timeline.travel import Trace
@@ -64,15 +64,17 @@ def sentence(text: str) -> tuple[str, list[list[int]]]:
     plain, places, end = "", [], 0
     for found in _TOLD.finditer(text):
         plain += text[end : found.start()]
-        first = _units(plain)
+        first = utf16(plain)
         plain, end = plain + found[1], found.end()
         at, *guard = found[2].split()
-        places.append([first, _units(plain), int(at), len(guard)])
+        places.append([first, utf16(plain), int(at), len(guard)])
     return plain + text[end:], places
 
 
-def _units(text: str) -> int:
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+def worded(text: str) -> dict[str, Any]:
+    """Return a sentence for the script of a page."""
+    plain, numbers = sentence(text)
+    return {"words": plain, "told": numbers} if numbers else {"words": plain}
 
 
 class Positions:

@@ -143,7 +143,11 @@ def fault(order: Sequence[Value], recorded: Mapping[Value, float]) -> str:
 def _opened(order: Sequence[Value]) -> set[Scope]:
     """Return the calls that cannot be made again: others, such as derivatives, use more of them than the results."""
     calls = {node: call_in(node.scope) if node.op is not None else None for node in order}
-    opened = {scope for scope in calls.values() if scope and not all(map(_is_plain, scope.call.arguments()))}
+
+    def is_plain(x: Any) -> bool:
+        return x is None or isinstance(x, (str, Value)) or as_number(x) is not None
+
+    opened = {scope for scope in calls.values() if scope and not all(map(is_plain, scope.call.arguments()))}
     used = [(node, calls[node]) for node in order[-1:]]
     for node in order:
         operands, choice = behind(node)
@@ -157,10 +161,6 @@ def _opened(order: Sequence[Value]) -> set[Scope]:
 def _nodes(scope: Scope) -> tuple[Value, ...]:
     """Return the nodes that a call was made with."""
     return tuple([x for x in scope.call.arguments() if is_node(x)])
-
-
-def _is_plain(x: Any) -> bool:
-    return x is None or isinstance(x, (str, Value)) or as_number(x) is not None
 
 
 class Change(NamedTuple):
@@ -303,7 +303,8 @@ class Touched:
         self._numbers = dict(numbers)
         self._of_program |= {made: node for node, made in nodes.items()}
         if now is not self.trace:
-            now.passed = before.passed if before.passed in _scopes(now) else None
+            scopes = {scope for node in now.journal.order for scope in now.scopes(node)}
+            now.passed = before.passed if before.passed in scopes else None
             now.breakpoints.clear()
             now.inherit(before)
         self.trace = now
@@ -348,10 +349,6 @@ def _step(at: float) -> float:
     size = abs(at)
     usual = 0.1 <= size < 10.0 or size == 0.0 or not math.isfinite(size)
     return 0.01 if usual else 0.01 * 10.0 ** math.floor(math.log10(size))
-
-
-def _scopes(trace: Trace) -> set[object]:
-    return {scope for node in trace.journal.order for scope in trace.scopes(node)}
 
 
 def same_place(before: Trace, now: Trace, nodes: Mapping[Value, Value]) -> int:

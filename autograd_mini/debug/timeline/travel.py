@@ -357,23 +357,12 @@ class Trace(Index, Sequence[Step]):
 
     def break_at(
         self,
-        *,
-        line: int | None = None,
-        file: str | None = None,
-        op: str | None = None,
-        scope: str | None = None,
-        function: str | None = None,
-        node: Value | str | None = None,
-        watch: Value | str | None = None,
-        nonfinite: bool = False,
-        above: float | None = None,
-        below: float | None = None,
-        when: str | Callable[[Step], bool] | None = None,
-        condition: str | None = None,
-        hits: str | int = "",
-        temporary: bool = False,
-        log: str | None = None,
-    ) -> Breakpoint:
+        *, line: int | None = None, file: str | None = None, op: str | None = None, scope: str | None = None,
+        function: str | None = None, node: Value | str | None = None, watch: Value | str | None = None,
+        nonfinite: bool = False, above: float | None = None, below: float | None = None,
+        when: str | Callable[[Step], bool] | None = None, condition: str | None = None, hits: str | int = "",
+        temporary: bool = False, log: str | None = None,
+    ) -> Breakpoint:  # fmt: skip
         """Stop at a place from now on; exactly one of the arguments from line to when, without file, says where.
 
         Args:
@@ -413,12 +402,9 @@ class Trace(Index, Sequence[Step]):
         now = self.now
         found = replace(
             located(now, kinds[0], given[kinds[0]], file),
-            condition=now.read(condition) if condition else None,
-            hit_condition=str(hits),
-            temporary=temporary,
-            log=log,
-            number=self._made + 1,
-        )
+            condition=now.read(condition) if condition else None, hit_condition=str(hits), temporary=temporary,
+            log=log, number=self._made + 1,
+        )  # fmt: skip
         if log is not None:
             now.filled(log)  # to raise now
         self._made += 1
