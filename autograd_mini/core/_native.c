@@ -335,7 +335,7 @@ static int put(Entry *entry, PyObject *adjoints) { /* an adjoint into a dict, or
     return Py_XDECREF(box), problem;
 }
 
-/* `sweep.propagate`; if all adjoints are `ZERO`, `sweep.order_of_pairs`; without a dict of them, `sweep.accumulate`. */
+/* `sweep.propagate`; if all adjoints are `ZERO`, `sweep.order_of_pairs`; without a dict of them, `backward`. */
 static int derive(Order *order, PyObject *root, PyObject *seed, PyObject *adjoints, Py_ssize_t end) {
     PyObject *node, *adjoint;
     Number number;
