@@ -40,7 +40,7 @@ BUDGETS = {
     "compile": Budget(5_390, 3_500),
     "drawing": Budget(3_102, 1_700),
     "check": Budget(5_680, 1_800),
-    "debug": Budget(12_160, 5_300),
+    "debug": Budget(11_560, 5_300),
     "nn optim micrograd demo doctor cli": Budget(2_920, 1_200),
     "errors output script __init__ __main__": Budget(600, None),
 }

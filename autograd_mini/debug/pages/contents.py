@@ -19,7 +19,7 @@ from autograd_mini.debug.pages.deck import Note
 from autograd_mini.debug.pages.folded import FoldedCall
 from autograd_mini.debug.pages.listing import Listing, readable
 from autograd_mini.debug.pages.mathml import asked, called, formula, local, plot, rules, words
-from autograd_mini.debug.pages.shots import MOST, Number, Shot, Track, written
+from autograd_mini.debug.pages.shots import MOST, Shot, Track, written
 from autograd_mini.debug.quiz import NEAR, question
 from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, SEED, Step, edges
 from autograd_mini.debug.timeline.paths import Call, Link, scopes_in
