@@ -62,7 +62,7 @@ def __getattr__(name: str) -> _typing.Any:
 
         return version()
     if name in _EXTENSION:
-        return getattr(_importlib.import_module(f"{__name__}.debug.magics"), name)
+        return getattr(_importlib.import_module(f"{__name__}.debug.blocks"), name)
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = _HOMES[name]

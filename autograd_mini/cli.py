@@ -343,7 +343,7 @@ def _draw(options: argparse.Namespace) -> None:
 
 def _debug(options: argparse.Namespace) -> None:
     from autograd_mini.debug import pages, terminal
-    from autograd_mini.debug.terminal.turns import Turns
+    from autograd_mini.debug.terminal import Turns
 
     if options.page is not None:
         with Turns(options.input, commands=False).program():

@@ -40,7 +40,7 @@ BUDGETS = {
     "compile": Budget(5_445, 3_500),
     "drawing": Budget(3_025, 1_700),
     "check": Budget(5_540, 1_800),
-    "debug": Budget(12_160, 5_300),
+    "debug": Budget(11_560, 5_300),
     "nn optim micrograd demo doctor cli": Budget(2_840, 1_200),
     "errors output script __init__ __main__": Budget(600, None),
 }

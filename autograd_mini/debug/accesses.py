@@ -29,18 +29,12 @@ _MOST = 1000  # reads between two calls of backward() that are kept
 
 
 class Accesses:
-    """The nodes that a run has made, what it has read and written, and numbers to put in place of its own.
-
-    Attributes:
-        numbers: new numbers of leaves, by their keys.
-        replaced: the program's own numbers that they have replaced, by the same keys.
-        too_many: True if there were more reads since the last call of `backward()` than are kept.
-    """
+    """The nodes that a run has made, what it has read and written, and numbers to put in place of its own."""
 
     def __init__(self, numbers: Mapping[str, float]) -> None:
-        self.numbers = dict(numbers)
-        self.replaced: dict[str, float] = {}
-        self.too_many = False
+        self.numbers = dict(numbers)  # new ones of leaves, by their keys
+        self.replaced: dict[str, float] = {}  # the program's own, which they have replaced, by the same keys
+        self.too_many = False  # reads since the last call of `backward()`, so that not all are kept
         self._counts: dict[Place, int] = {}  # of leaves made there
         self._places: dict[Value, tuple[Place, int]] = {}
         self._writes: dict[Value, int] = {}

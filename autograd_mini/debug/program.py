@@ -115,25 +115,14 @@ class Beginning:
 
 
 def debug_program(
-    program: str,
-    arguments: Sequence[str],
-    stop: Callable[[Call], None],
-    numbers: Mapping[str, float] | None = None,
+    program: str, arguments: Sequence[str], stop: Callable[[Call], None], numbers: Mapping[str, float] | None = None,
     module: bool = False,
-) -> int:
-    """Run a program, call a function before each `backward()`, and return the number of calls.
+) -> int:  # fmt: skip
+    """Run a program, or with `module` a module, call `stop` before each `backward()`, and return the number of calls.
 
-    Args:
-        program: a Python file, or the name of a module. With ":" and the name of a global variable after it, the
-            program runs to its end, and `stop` is called once, as if for `backward()` on that variable.
-        arguments: the program's `sys.argv[1:]`.
-        stop: the function to call; it may raise `Quit`. Any other error ends the program and is raised here.
-        numbers: new data of leaves, by their keys (see `accesses`).
-        module: True if the program is the name of a module, as after `python -m`.
-
-    Raises:
-        ArgumentError: there is no such file or variable, or it is not a `Value`.
-        ScriptError: the program raises an error, or ends with an exit status other than 0.
+    If ":" and the name of a global variable follow the program, it runs to its end, and `stop` is called once, as if
+    for `backward()` on that variable. `stop` may raise `Quit`; any other error of it ends the program and is raised
+    here. `numbers` are new data of leaves, by their keys (see `accesses`).
     """
     path, name = path_and_name(program, module)
     accesses = Accesses(numbers or {})

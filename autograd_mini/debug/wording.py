@@ -10,13 +10,12 @@ import linecache
 import math
 import os
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
 from itertools import product
 from typing import Any
 
-from autograd_mini.debug.timeline.folds import Call
 from autograd_mini.debug.timeline.index import Frame
 from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, SEED, WHAT_IF, Step
+from autograd_mini.debug.timeline.paths import Call
 from autograd_mini.debug.timeline.touched import Change, Doubt
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.engine import Value, is_node
@@ -25,8 +24,7 @@ from autograd_mini.explanation.report import Explanation, explained
 from autograd_mini.notation.names import users_of
 from autograd_mini.notation.spelling import spelling
 from autograd_mini.notation.text import bare, bracketed, guarded, number
-from autograd_mini.output.streams import columns_of, width
-from autograd_mini.output.streams import printable as printable
+from autograd_mini.output.streams import columns_of, printable, width
 from autograd_mini.program.source import Site, cell
 from autograd_mini.program.stack import Scope, outwards
 
@@ -256,21 +254,18 @@ class Wording:
         text, word, total = line.rpartition("total ")
         return text + word + self.paint("result", total)
 
-    @cached_property
-    def _users(self) -> dict[Value, list[Value]]:
-        return users_of(self.trace.journal.order)
-
     def _whole(self, scope: Scope) -> list[str]:
         """Return what a scope that was passed did: what came in from outside, and what went out."""
         trace, steps = self.trace, self.trace.passed_steps
         nodes = dict.fromkeys(step.node for step in steps)
         if steps[0].phase == FORWARD:
+            users = users_of(trace.journal.order)
             operands = dict.fromkeys(x for node in nodes for x in node.operands if is_node(x))
             came = [f"{self.symbol(x)} = {number(trace.value(x))}" for x in operands if not trace.is_inside(x, scope)]
             went = [
                 f"{self.symbol(node)} = {self.paint('result', number(trace.value(node)))}"
                 for node in nodes
-                if node is trace.root or not all(trace.is_inside(user, scope) for user in self._users.get(node, ()))
+                if node is trace.root or not all(trace.is_inside(user, scope) for user in users.get(node, ()))
             ]
         else:
             around, arrivals = trace.journal.around, trace.journal.arrivals

@@ -11,10 +11,8 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini import Value, debug
-from autograd_mini.debug.dap.console import Console
 from autograd_mini.debug.dap.protocol import PENDING, SocketChannel
-from autograd_mini.debug.dap.sources import Graph, Sources, inline
-from autograd_mini.debug.dap.variables import Variables
+from autograd_mini.debug.dap.views import Console, Graph, Sources, Variables, inline
 from autograd_mini.debug.terminal.commands import COMMANDS, Shell
 from autograd_mini.debug.wording import Wording
 from autograd_mini.errors import ArgumentError

@@ -26,11 +26,10 @@ import pytest
 
 from autograd_mini import Value, debug, provenance
 from autograd_mini.debug import dap
-from autograd_mini.debug.dap import _Port
-from autograd_mini.debug.dap.adapter import Adapter
+from autograd_mini.debug.dap import Adapter, _Port
 from autograd_mini.debug.dap.install import EXTENSION, install
 from autograd_mini.debug.dap.protocol import LONGEST, SocketChannel
-from autograd_mini.debug.dap.sources import utf16
+from autograd_mini.debug.dap.views import utf16
 from autograd_mini.errors import ArgumentError
 
 EDITORS = Path(__file__).parents[1] / "editors"
@@ -1983,7 +1982,7 @@ def test_the_extension_has_the_version_of_the_package():
 
 def test_a_contribution_says_its_rule():
     """Among the variables of a step stands the local derivative as a formula, with its numbers."""
-    from autograd_mini.debug.dap.variables import Variables
+    from autograd_mini.debug.dap.views import Variables
     from autograd_mini.debug.wording import Wording
 
     a, b = Value(3.0, name="a"), Value(1.5, name="b")

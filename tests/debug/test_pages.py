@@ -20,9 +20,8 @@ import autograd_mini as am
 from autograd_mini import ArgumentError, OperandError, Value, debug
 from autograd_mini.debug.pages import Page, page_of_program
 from autograd_mini.debug.pages.listing import spans
-from autograd_mini.debug.pages.mathml import formula
-from autograd_mini.debug.pages.plots import plot
-from autograd_mini.debug.pages.scenes import MOST
+from autograd_mini.debug.pages.mathml import formula, plot
+from autograd_mini.debug.pages.shots import MOST
 from autograd_mini.debug.program import debug_program
 from autograd_mini.debug.timeline.travel import Trace
 from tests.effort import effort
@@ -1027,7 +1026,7 @@ def test_steps_of_a_very_large_graph_are_grouped(tmp_path, visit):
 
 def test_groups_cover_all_steps_and_never_join_the_phases():
     """The scenes of a long trace contain each step once, are few, and one begins with the backward phase."""
-    from autograd_mini.debug.pages.scenes import Scenes
+    from autograd_mini.debug.pages.shots import Scenes
     from autograd_mini.drawing.boxes import Graph, arrange
 
     x = Value(1.0, name="x")

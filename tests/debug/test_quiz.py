@@ -11,7 +11,7 @@ import pytest
 import autograd_mini as am
 from autograd_mini import Value, debug
 from autograd_mini.debug.quiz import is_near, question, typed
-from autograd_mini.debug.terminal.quizzing import QuizShell
+from autograd_mini.debug.terminal.commands import QuizShell
 from tests.debug.test_pages import (  # noqa: F401  # fixtures
     CONTRAST,
     SOFTMAX,

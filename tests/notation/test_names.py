@@ -18,7 +18,7 @@ import autograd_mini as am
 from autograd_mini import Value, debug, nn, optim
 from autograd_mini.core.row import TABLE
 from autograd_mini.core.sweep import topological_order
-from autograd_mini.debug.dap.variables import Variables
+from autograd_mini.debug.dap.views import Variables
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.debug.wording import Wording
 from autograd_mini.notation.names import Names

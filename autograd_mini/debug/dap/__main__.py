@@ -7,7 +7,7 @@ from pathlib import Path
 def _start() -> int:
     # An interpreter without this package borrows it, and nothing else from its folder.
     sys.path.append(str(Path(__file__).parents[3]))
-    from autograd_mini.debug.dap.debuggee import main
+    from autograd_mini.debug.dap.launch import main
 
     sys.path.pop()
     return main(int(sys.argv[1]), *sys.argv[2:])

@@ -1,11 +1,13 @@
-"""Starting the user's program, in a process of its own or, if it reads input, in a terminal of the editor.
+"""The process that runs the user's program: its start, alone or in a terminal of the editor, and what it runs.
 
-Not here: the program's side (`debuggee`), and the editor's requests. Read next: `debug.dap.adapter`.
+It keeps its own output, and talks to the adapter over a socket. Not here: stops (`session`), and the editor's requests.
+Read next: `debug.dap.session`.
 """
 
 from __future__ import annotations
 
 import codecs
+import io
 import os
 import re
 import secrets
@@ -17,14 +19,80 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cache, partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
-from autograd_mini.debug.dap.debuggee import TOKEN
 from autograd_mini.debug.dap.protocol import Channel, Editor, Message, SocketChannel, in_background
-from autograd_mini.errors import ArgumentError, ProgramError, shown
-from autograd_mini.script import path_and_name
+from autograd_mini.debug.dap.session import Session
+from autograd_mini.debug.program import debug_program
+from autograd_mini.errors import ArgumentError, AutogradError, ProgramError, sentences, shown
+from autograd_mini.output.streams import WatchedInput
+from autograd_mini.script import ScriptError, path_and_name
+
+_NO_INPUT = (
+    "The program reads standard input, which is empty here. To type into it, add "
+    '"console": "integratedTerminal" to the configuration.\n'
+)
+TOKEN = "AUTOGRAD_MINI_DAP_TOKEN"
+
+
+def main(port: int, secret: str | None = None) -> int:
+    """Connect to the adapter, run the program that it names, and return the exit status.
+
+    In a terminal, `secret` is the file that holds the token; otherwise the token is in the environment.
+    """
+    token = os.environ.pop(TOKEN, "")
+    connection = socket.create_connection(("127.0.0.1", port))
+    connection.sendall((Path(secret).read_text(encoding="ascii") if secret else token).encode() + b"\n")
+    is_over = False
+    session = Session(SocketChannel(connection), gone=lambda: None if is_over else _end())
+    options = session.options()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding=None if secret else "utf-8", errors="backslashreplace")
+    if not secret:
+        if sys.stdin is not None:
+            empty = io.BufferedReader(WatchedInput(cache(partial(session.channel.say, _NO_INPUT))))  # says it once
+            sys.stdin = io.TextIOWrapper(empty, encoding=sys.stdin.encoding)
+        return _run(options, session)
+    try:
+        return _run(options, session)
+    finally:  # what remains of the program, such as its child processes, has nothing to say
+        is_over = True
+        session.channel.close()
+
+
+def _run(options: dict[str, Any], session: Session) -> int:
+    numbers = {leaf: float(number) for leaf, number in options.get("numbers", {}).items()}
+    try:
+        calls = debug_program(os.path.abspath(options["program"]), options.get("args") or [], session.stop, numbers)
+        session.ended()
+    except ScriptError as error:
+        if isinstance(error.__cause__, SystemExit):
+            sys.exit(error.__cause__.code)
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:  # typed into a terminal
+        print("KeyboardInterrupt", file=sys.stderr)
+        return 128 + signal.SIGINT
+    except AutogradError as error:
+        print(sentences(error), file=sys.stderr)
+        return 1
+    if not calls:
+        name = options["program"]
+        hint = f"To look at its variable NAME, debug {name}:NAME instead."
+        session.channel.say(f"{name} never called backward(). {hint}\n", "important")
+    return 0
+
+
+def _end() -> NoReturn:
+    """End this process and its children, because no adapter is left to do so."""
+    if os.name == "posix" and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
+
 
 LINGERING = 2.0  # seconds to wait for output when the process has ended but another one holds its pipes
 _PATIENCE = 30.0  # seconds for an interpreter to start

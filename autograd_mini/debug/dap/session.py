@@ -1,7 +1,7 @@
 """The debugger's side of one program: it waits at `backward()` while the editor looks around and moves in the trace.
 
 One thread reads and answers the editor's requests while the program's thread waits, so they never run together.
-Not here: starting and ending programs (`adapter`). Read next: `debug.dap.console`.
+Not here: starting and ending programs (`adapter`). Read next: `debug.dap.stops`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from autograd_mini.debug.dap.console import Console
 from autograd_mini.debug.dap.protocol import Channel, Message, in_background
-from autograd_mini.debug.dap.sources import Graph, Sources, inline
 from autograd_mini.debug.dap.stops import FILTERS, REASONS, AllWanted, Wanted, calling_lines, is_same_file
-from autograd_mini.debug.dap.variables import Variables
+from autograd_mini.debug.dap.views import Console, Graph, Sources, Variables, inline
 from autograd_mini.debug.program import Again, Call
 from autograd_mini.debug.terminal.calls import Calls, Visit
 from autograd_mini.debug.timeline.travel import Stop, Trace
@@ -157,18 +155,19 @@ class Session:
 
     def _answer(self, request: Message) -> None:
         command = request["command"]
+
+        def carried_out(arguments: Arguments) -> Any:
+            body = REQUESTS[command].handler(self, arguments)
+            return self.channel.answer_later(request, body) if callable(body) else body
+
         with self._lock:
             if command in _AT_STOPS and self._call is None:
                 self.channel.refuse(request, "The program is running; it stops at backward().", "notStopped")
             elif command not in REQUESTS:
                 self.channel.refuse(request, f"There is no request {shown(command)} here.")
-            elif self.channel.answer(request, lambda arguments: self._carried_out(request, arguments)):
+            elif self.channel.answer(request, carried_out):
                 self._later.clear()  # the request was refused
             self._flush()
-
-    def _carried_out(self, request: Message, arguments: Arguments) -> Any:
-        body = REQUESTS[request["command"]].handler(self, arguments)
-        return self.channel.answer_later(request, body) if callable(body) else body
 
     def _flush(self) -> None:
         """Send what must follow the response."""
@@ -221,7 +220,7 @@ class Session:
 
     def _stopped(self, reason: str, why: str = "") -> None:
         trace = self.trace
-        self._console.look_here()
+        self._console.frame, self._console.next_line = 0, None  # the innermost place, as after every motion
         self._tree = Variables(self._console.wording, self._references)
         text = f"step {trace.position} of {len(trace) - 1}, {why or trace.step.phase}"
         about: dict[str, Any] = {"reason": reason, "description": text, "text": text}

@@ -1,6 +1,6 @@
 """The breakpoints of an editor: what it asks for before there is a trace, and their state in each trace.
 
-Not here: when a breakpoint is met (`breakpoints`), and requests (`session`). Read next: `debug.dap.variables`.
+Not here: when a breakpoint is met (`breakpoints`), and requests (`session`). Read next: `debug.dap.views`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from autograd_mini.debug.dap.sources import Sources
+from autograd_mini.debug.dap.views import Sources
 from autograd_mini.debug.program import Call
 from autograd_mini.debug.timeline.breakpoints import Breakpoint, meant
 from autograd_mini.debug.timeline.expressions import Expression, Moment

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autograd_mini.debug.flight.events import KINDS
-from autograd_mini.debug.flight.recorder import Recorder
+from autograd_mini.debug.flight.recorder import Recorder, Storage, load
 from autograd_mini.debug.flight.steps import NO_STEP, Steps, nearest
-from autograd_mini.debug.flight.storage import Storage, load
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, counted, shown

@@ -29,24 +29,14 @@ Built = tuple[Value, list[Value | None], dict[int, Value]]
 
 
 class Slot(NamedTuple):
-    """A number that a pass starts from: a leaf, or a constant that the program wrote into an operation.
+    """A number that a pass starts from: a leaf, or a constant that the program wrote into an operation."""
 
-    Attributes:
-        kind: the number of the parameter, "leaf" for another leaf, "constant".
-        place: its position among the numbers of the pass.
-    """
-
-    kind: int | str
-    place: int
+    kind: int | str  # the number of a parameter, "leaf" for another leaf, "constant"
+    place: int  # among the numbers of the pass
 
 
 class Pass:
-    """A graph as arrays: for each node its row, its operands and its scope; then the numbers it starts from.
-
-    Attributes:
-        names: the names of nodes, by their number, as far as they are known.
-        origins: the places in the program that made the nodes; empty if unknown.
-    """
+    """A graph as arrays: for each node its row, its operands and its scope; then the numbers it starts from."""
 
     def __init__(self, known: Mapping[str, Any]) -> None:
         self.rows: array[int] = known["rows"]  # 0 for a leaf, else the place in `operations` + 1
@@ -57,8 +47,8 @@ class Pass:
         self.parameters: array[int] = known["parameters"]  # the node of each parameter; -1 if it is not in the graph
         self.operations: Sequence[Primitive | None] = known["operations"]
         self.root, self.seed = int(known["root"]), float(known["seed"])
-        self.names: dict[int, str] = known.get("names", {})
-        self.origins: Sequence[Site | None] = known.get("origins", ())
+        self.names: dict[int, str] = known.get("names", {})  # of nodes, by their number, as far as they are known
+        self.origins: Sequence[Site | None] = known.get("origins", ())  # where each node was made; empty if unknown
 
     @property
     def size(self) -> int:
@@ -79,13 +69,8 @@ class Pass:
     ) -> Built:
         """Return the root and the parameters of a new graph with the same bits, and its leaves by their positions.
 
-        Args:
-            names: of the parameters.
-            open_at: constants to turn into leaves, by their positions, with names.
-            numbers: others than those of the pass; relus are decided again, all else keeps the recorded form.
-
-        Raises:
-            ArgumentError: an operation is not known here.
+        `names` are those of the parameters; constants `open_at` some positions become leaves with names. With `numbers`
+        other than those of the pass, relus are decided again, and all else keeps the recorded form.
         """
         return Context().run(self._build, names, open_at or {}, numbers)
 

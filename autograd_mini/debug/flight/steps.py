@@ -1,7 +1,7 @@
 """The steps of a training run that are kept: fewer and fewer of every second, fourth, eighth, in bounded memory.
 
 Not here: what looks at each step (`recorder`), and a run as the user sees it (`flight`).
-Read next: `debug.flight.storage`.
+Read next: `debug.flight.recorder`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from autograd_mini.debug.flight.events import RECENT, Event, Watcher
+from autograd_mini.debug.flight.events import RECENT, Event, Units, Watcher
 from autograd_mini.debug.flight.passes import Pass
-from autograd_mini.debug.flight.units import Units
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, OperandError, shown
 
@@ -68,13 +67,7 @@ def bands_of(numbers: Sequence[float], layers: Iterable[Sequence[int]]) -> Bands
 
 
 class Steps:
-    """A training run: the steps that are kept, by number.
-
-    Attributes:
-        names: the parameters.
-        steps: how many steps there have been.
-        ended: "finished", or the error that ended the run; "" if it is still running, or was killed.
-    """
+    """A training run: the steps that are kept, by number; see `Flight`."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = [*names]
@@ -108,7 +101,7 @@ class Steps:
         if not began and step % self.every:
             return
         self.moments[step] = moment
-        pinned = self._pinned()
+        pinned = {0, *[event.step for event in self.watcher.events[:_MOST_PINNED]]}
         while len(self.moments) > MOST_STEPS + len(pinned):  # first those that were pinned for a while
             self.moments = {s: known for s, known in self.moments.items() if s % self.every == 0 or s in pinned}
             if len(self.moments) > MOST_STEPS + len(pinned):
@@ -130,10 +123,6 @@ class Steps:
             self.moments |= {moment.step: moment} if began else {}
         else:
             self.add(moment, began)
-
-    def _pinned(self) -> set[int]:
-        began = [event.step for event in self.watcher.events]
-        return {0, *began[:_MOST_PINNED]}
 
     # -- reading -------------------------------------------------------------------------------------------------------
 

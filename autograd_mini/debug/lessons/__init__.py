@@ -46,15 +46,7 @@ class Section:
 
 
 class Lesson:
-    """A lesson.
-
-    Args:
-        name: one of `NAMES`.
-
-    Attributes:
-        question: what it answers.
-        program: the text of the program; its first `backward()` is what the lesson steps through.
-        sections: the text.
+    """A lesson: a question, a program whose first `backward()` it steps through, and sections of text.
 
     >>> Lesson("chain").question
     'What is a derivative through a chain?'
@@ -94,13 +86,7 @@ class Lesson:
         return self.question.replace("`", "")
 
     def save(self, path: str | Path | None = None, slides: bool = False) -> Path:
-        """Write the page of the lesson, or slides, and return the path; a .pdf file has slides.
-
-        Raises:
-            ArgumentError: the path ends otherwise, or its folder does not exist.
-            MissingError: there is no browser to print a PDF, or no dot program.
-            ProgramError: the browser or the dot program fails.
-        """
+        """Write the page of the lesson, or slides, and return the path; a .pdf file has slides."""
         path = checked_path(path or f"{self.name}{'-slides' * slides}.html", slides=True)
         if slides or path.suffix.lower() == PDF:
             return Deck(self.run.trace, title=self.title, notes=self.notes).save(path)
@@ -164,11 +150,7 @@ def all_lessons() -> str:
 
 
 def lesson_named(name: str) -> Lesson:
-    """Return the lesson with a name.
-
-    Raises:
-        ArgumentError: there is none.
-    """
+    """Return the lesson with a name."""
     if name not in NAMES:
         near = difflib.get_close_matches(name, NAMES, 1, 0.4)
         raise ArgumentError(

@@ -58,7 +58,7 @@ class Page:
             MissingError: no dot program was found.
             ProgramError: the dot program fails.
         """
-        return Contents(self.trace, self.quiz, self.title, self.notes).html
+        return Contents(self.trace, self.quiz, self.title, self.notes).html()
 
     def save(self, path: str | Path) -> Path:
         """Write the page to a file, and return its path.
@@ -96,14 +96,9 @@ def checked_path(path: str | Path, slides: bool = False) -> Path:
 
 
 def page_of_program(
-    program: str,
-    arguments: Sequence[str],
-    path: str | Path,
-    at: int = 1,
-    module: bool = False,
-    quiz: bool = False,
+    program: str, arguments: Sequence[str], path: str | Path, at: int = 1, module: bool = False, quiz: bool = False,
     slides: bool = False,
-) -> Path:
+) -> Path:  # fmt: skip
     """Run a program, as `debug_program` does, up to call number `at` of `backward()`, and write its page or slides."""
     slides = slides or Path(path).suffix.lower() == browser.PDF
     if slides and quiz:

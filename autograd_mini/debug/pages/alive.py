@@ -1,7 +1,7 @@
 """The numbers of a page, each with the place where the page recomputes it when the reader moves a slider.
 
 A number carries its position in one list: the registers of the graph's tape, then what the sweep makes of them.
-Not here: the sliders (`backprop.js`), and the tape (`compile.graphs`). Read next: `debug.pages.closeup`.
+Not here: the sliders (`backprop.js`), and the tape (`compile.graphs`). Read next: `debug.pages.frames`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from autograd_mini.compile.tape import INPUT
 from autograd_mini.core.replay import Decision
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import topological_order
-from autograd_mini.debug.pages.listing import readable
-from autograd_mini.debug.timeline.folds import Call
+from autograd_mini.debug.pages.listing import readable, utf16
 from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, Journal, Step
+from autograd_mini.debug.timeline.paths import Call
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.engine import Value
 from autograd_mini.errors import AutogradError
@@ -64,15 +64,17 @@ def sentence(text: str) -> tuple[str, list[list[int]]]:
     plain, places, end = "", [], 0
     for found in _TOLD.finditer(text):
         plain += text[end : found.start()]
-        first = _units(plain)
+        first = utf16(plain)
         plain, end = plain + found[1], found.end()
         at, *guard = found[2].split()
-        places.append([first, _units(plain), int(at), len(guard)])
+        places.append([first, utf16(plain), int(at), len(guard)])
     return plain + text[end:], places
 
 
-def _units(text: str) -> int:
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+def worded(text: str) -> dict[str, Any]:
+    """Return a sentence for the script of a page."""
+    plain, numbers = sentence(text)
+    return {"words": plain, "told": numbers} if numbers else {"words": plain}
 
 
 class Positions:

@@ -35,11 +35,7 @@ _ADVICE = (
 
 
 def browser() -> str:
-    """Return the path of the browser: $AUTOGRAD_MINI_BROWSER, or the first that is found.
-
-    Raises:
-        MissingError: there is none.
-    """
+    """Return the path of the browser: $AUTOGRAD_MINI_BROWSER, or the first that is found."""
     named = os.environ.get(VARIABLE)
     found = next(filter(None, map(shutil.which, (named,) if named else _NAMES)), None)
     if found is None:
@@ -49,12 +45,7 @@ def browser() -> str:
 
 
 def pdf(page: str) -> bytes:
-    """Print a page.
-
-    Raises:
-        MissingError: there is no browser.
-        ProgramError: the browser fails.
-    """
+    """Print a page."""
     command = [browser(), *_OPTIONS]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--no-sandbox")  # or it does not start; the page is ours, and asks for nothing

@@ -1,6 +1,6 @@
 """The contents of a page, as data for its script: scenes, pictures, gradients, rules, plots and paths.
 
-Not here: the page as a file (`pages`), and the browser's side (`backprop.js`). Read next: `debug.pages.plots`.
+Not here: the page as a file (`pages`), and the browser's side (`backprop.js`). Read next: `debug.pages.folded`.
 """
 
 from __future__ import annotations
@@ -14,18 +14,15 @@ from importlib.resources import files as resources
 from typing import Any
 
 from autograd_mini.core.sweep import topological_order
-from autograd_mini.debug.pages.alive import LiveCall, enliven, position, script, sentence, told
+from autograd_mini.debug.pages.alive import LiveCall, enliven, position, script, sentence, told, worded
 from autograd_mini.debug.pages.deck import Note
 from autograd_mini.debug.pages.folded import FoldedCall
 from autograd_mini.debug.pages.listing import Listing, readable
-from autograd_mini.debug.pages.mathml import asked, called, formula, local, rules, words
-from autograd_mini.debug.pages.plots import plot
-from autograd_mini.debug.pages.scenes import MOST, Number, Track, written
-from autograd_mini.debug.pages.shots import Shot
+from autograd_mini.debug.pages.mathml import asked, called, formula, local, plot, rules, words
+from autograd_mini.debug.pages.shots import MOST, Shot, Track, written
 from autograd_mini.debug.quiz import NEAR, question
-from autograd_mini.debug.timeline.folds import Call, scopes_in
 from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, SEED, Step, edges
-from autograd_mini.debug.timeline.paths import Link
+from autograd_mini.debug.timeline.paths import Call, Link, scopes_in
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.drawing.boxes import Boxes, Graph, arrange
 from autograd_mini.drawing.cells import scale, shade
@@ -119,12 +116,7 @@ class Contents:
         self._remaining -= len(boxes.boxes)
         return self._remaining >= 0
 
-    @property
-    def html(self) -> str:
-        """The text of the page, in the reader's theme."""
-        return self.themed(None)
-
-    def themed(self, is_dark: bool | None) -> str:
+    def html(self, is_dark: bool | None = None) -> str:
         """Return the text of the page; without a theme, in that of the reader's system."""
         title = self.title or f"Backpropagation of {called(self.trace, self.trace.root)}{': a quiz' * self.quiz}"
         body, data, own = self.parts()
@@ -175,7 +167,7 @@ class Contents:
             "files": self.listing.files,
             "note": self._note(),
             "rest": f"{left_out:,} more nodes are not listed." if left_out else "",
-            "scale": self._scale(),
+            "scale": [(written(number), *self._colour(number)) for number in scale(self.largest)],
             "near": str(NEAR),
             "live": self.positions and self.positions.data(lambda node: called(trace, node)),
             "largest": repr(self.largest),
@@ -195,7 +187,7 @@ class Contents:
             "phase": step.phase,
             "turn": self.scenes.of(trace.journal.turn(step.index)[0]) if self.single else number,
             "scope": _path(step.node),
-            **_words(words(trace, step)),
+            **worded(words(trace, step)),
             "formula": formula(trace, step),
             "rules": [self._rule(*key) for key in about],
             "plot": self._plot(about[0]) if len(about) == 1 else "",
@@ -203,7 +195,7 @@ class Contents:
             **self._motion(steps),
             **self._asked(step),
         }
-        return scene if len(steps) == 1 else {**scene, "first": steps[0], **_words(self._summary(steps, step))}
+        return scene if len(steps) == 1 else {**scene, "first": steps[0], **worded(self._summary(steps, step))}
 
     def _rule(self, node: Value, place: int) -> int:
         """Return the number of a local derivative among those of the page."""
@@ -368,10 +360,6 @@ class Contents:
         word, depth = shade(gradient, self.largest)
         return word, round(100 * depth)
 
-    def _scale(self) -> list[tuple[Number, str, int]]:
-        """Return the legend of the colours."""
-        return [(written(number), *self._colour(number)) for number in scale(self.largest)]
-
     def _note(self) -> str:
         """Return a note on nodes grouped into boxes, steps grouped into scenes, and leaves written since."""
         nodes, boxes = len(self.trace.journal.order), len(self.shots[0].boxes.boxes)
@@ -383,11 +371,6 @@ class Contents:
         unknown = [called(self.trace, node) for node, was in self.trace.journal.recorded.written.items() if was is None]
         more = f" and {len(unknown) - 3:,} more" if len(unknown) > 3 else ""
         return " ".join(note + [f"Written since: {', '.join(unknown[:3])}{more}."] * bool(unknown))
-
-
-def _words(text: str) -> dict[str, Any]:
-    plain, numbers = sentence(text)
-    return {"words": plain, "told": numbers} if numbers else {"words": plain}
 
 
 def _key(call: Call, used: Counter[str]) -> str:

@@ -60,17 +60,7 @@ class Note(NamedTuple):
 
 
 class Deck:
-    """The slides of a trace.
-
-    Args:
-        trace: the trace; calls whose names are in `trace.opened` have a slide for each step inside.
-        steps: the steps to show; all, if it is None.
-        title: the title; by default it names the root.
-        notes: slides of text.
-
-    Raises:
-        ArgumentError: there would be too many slides, the picture cannot be read, or a step does not exist.
-    """
+    """The slides of a trace, or of some steps; a call whose name is in `trace.opened` has one per step inside."""
 
     def __init__(
         self, trace: Trace, steps: Collection[int] | None = None, title: str = "", notes: Sequence[Note] = ()
@@ -93,15 +83,21 @@ class Deck:
     def html(self) -> str:
         """The page: one offline file, which prints as one slide per sheet."""
         said, sources = [*map(self._words, self.frames)], self._sources()
-        rows = Rows(max(map(_lines_of_words, said), default=1), max(map(len, sources), default=0))
-        left = rows.picture - math.ceil(self.film.room[1])
-        room = min(_ROOM, left if left >= _LITTLE else rows.picture - _PICTURE[1])
-        ruled = [self._rule(frame, room) for frame in self.frames]
-        rows = rows._replace(rule=max((height for _, height in ruled), default=0))
+        lines = min(-(-(max(map(len, said), default=0) + 12) // _LETTERS), 3)
+        lines_of_source = max(map(len, sources), default=0)
+        heights = {"words": 32 * lines + 2, "source": 35 * lines_of_source + 12 if lines_of_source else 0}
+        left = _HIGH - sum(heights.values())  # pixels for picture and formulas
+        room = left - math.ceil(self.film.room[1])
+        ruled = [
+            self._rule(frame, min(_ROOM, room if room >= _LITTLE else left - _PICTURE[1])) for frame in self.frames
+        ]
+        heights["rule"] = max((height for _, height in ruled), default=0)
+        picture = left - heights["rule"]
+        style = "; ".join(f"--{row}: {high / 16}rem" for row, high in heights.items())
         notes = [*self.notes]
         slides = [self._first(), *(_text(notes.pop(0)) for note in self.notes if note.step == 0)]
         for frame, text, source, (formulas, _) in zip(self.frames, said, sources, ruled, strict=True):
-            slides.append(self._slide(frame, text, source, formulas, rows.picture))
+            slides.append(self._slide(frame, text, source, formulas, picture))
             while notes and notes[0].step <= frame.step.index:
                 slides.append(_text(notes.pop(0)))
         slides += [*map(_text, notes), self._last()]
@@ -113,7 +109,7 @@ class Deck:
         )
         hidden = f'<h1>{_escaped(self.title)}</h1><p id="said" role="status" aria-live="polite"></p>'
         body = f'<main><div class="hidden">{hidden}</div>{body}</main>\n'
-        return document(self.title, __package__, "deck.css", "deck.js", body, {}, base=rows.style)
+        return document(self.title, __package__, "deck.css", "deck.js", body, {}, base=f"main {{ {style}; }}\n")
 
     def save(self, path: str | Path) -> Path:
         """Write the slides to a path that has been checked, and return it; see `debug.slides`."""
@@ -127,7 +123,7 @@ class Deck:
         when, whole = f"step {last:,} of", last - first + 1 == len(frame.steps)
         if len(frame.steps) > 1:
             when = f"steps {first:,}–{last:,} of" if whole else f"{len(frame.steps):,} steps up to step {last:,} of"
-        phase = _phase(frame)
+        phase = frame.phase
         named = "given" if frame.is_given else phase
         return _Slide(
             "frame",
@@ -142,7 +138,7 @@ class Deck:
         if frame.is_given:
             return f"{counted(len(frame.steps), 'number')} {'is' if len(frame.steps) == 1 else 'are'} given."
         if frame.call is not None:
-            return str(FoldedCall(self.trace, frame.call).data("")[_phase(frame)]["words"])
+            return str(FoldedCall(self.trace, frame.call).data("")[frame.phase]["words"])
         if frame.box is None:
             return sentence(words(self.trace, frame.step))[0]
         name, count = elided(self.film.shot.stage.title(frame.box)), len(frame.steps)
@@ -201,7 +197,7 @@ class Deck:
             given = [row(variable(trace, x), "=", numeral(trace.value(x))) for x in short]
             return _listed(given + [row(["mtext", "…"])] * (len(short) < len(frame.steps))) if given else []
         if frame.call is not None:
-            return list(FoldedCall(trace, frame.call).data("")[_phase(frame)]["formulas"])
+            return list(FoldedCall(trace, frame.call).data("")[frame.phase]["formulas"])
         if frame.box is None:
             return [formula(trace, frame.step)]
         root = variable(trace, trace.root)
@@ -263,29 +259,6 @@ class Deck:
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-class Rows(NamedTuple):
-    """How high the rows of all frames are: lines of words, lines of source, pixels of formulas."""
-
-    words: int
-    source: int
-    rule: int = 0
-
-    @property
-    def style(self) -> str:
-        """The heights for the style sheet."""
-        words, source, rule = self._heights
-        return f"main {{ --words: {words / 16}rem; --source: {source / 16}rem; --rule: {rule / 16}rem; }}\n"
-
-    @property
-    def picture(self) -> int:
-        """The height that is left for the picture, in pixels of a slide of 1280 × 720."""
-        return _HIGH - sum(self._heights)
-
-    @property
-    def _heights(self) -> tuple[int, int, int]:
-        return 32 * self.words + 2, 35 * self.source + 12 if self.source else 0, self.rule
-
-
 class _Slide(NamedTuple):
     kind: str
     body: str
@@ -294,10 +267,6 @@ class _Slide(NamedTuple):
 
 def _text(note: Note) -> _Slide:
     return _Slide("text", f"<h2>{note.heading}</h2>{note.text}")
-
-
-def _phase(frame: Frame) -> str:
-    return "forward" if frame.step.phase == FORWARD else "backward"
 
 
 # -- text --------------------------------------------------------------------------------------------------------------
@@ -309,10 +278,6 @@ def _escaped(text: str) -> str:
 
 def _written(x: float | None) -> str:
     return "–" if x is None else number(x).replace("-", "−")
-
-
-def _lines_of_words(text: str) -> int:
-    return min(-(-(len(text) + 12) // _LETTERS), 3)
 
 
 def _source_lines(site: Site | None, most: int) -> list[str]:
@@ -333,11 +298,8 @@ def _source_lines(site: Site | None, most: int) -> list[str]:
 
 
 def _formulas(lines: Sequence[Line], letters: int, kind: str = "formula") -> str:
-    return "".join(f'<div class="{kind} size-{letters}">{_math(line)}</div>' for line in lines)
-
-
-def _math(line: Line) -> str:
-    return " ".join(f'<math displaystyle="true">{mathml(piece)}</math>' for piece in line)
+    written = [" ".join(f'<math displaystyle="true">{mathml(piece)}</math>' for piece in line) for line in lines]
+    return "".join(f'<div class="{kind} size-{letters}">{line}</div>' for line in written)
 
 
 def mathml(tree: Markup) -> str:

@@ -1,6 +1,6 @@
 """A call of a composition as a page shows it while it is folded: one operation, with its closed form and its plot.
 
-Not here: which calls a picture has folded (`shots`), and single steps (`mathml`). Read next: `debug.pages.scenes`.
+Not here: which calls a picture has folded (`shots`), and single steps (`mathml`). Read next: `debug.pages.shots`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ import re
 from typing import Any
 
 from autograd_mini import functions
-from autograd_mini.debug.pages.alive import Number, position, sentence, told
-from autograd_mini.debug.pages.mathml import called, derivative, numeral, row, still, variable
-from autograd_mini.debug.pages.plots import tangent
-from autograd_mini.debug.timeline.folds import Call
+from autograd_mini.debug.pages.alive import Number, position, told, worded
+from autograd_mini.debug.pages.mathml import called, derivative, numeral, row, still, tangent, variable
+from autograd_mini.debug.timeline.paths import Call
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.notation.spelling import Markup, parenthesised
 from autograd_mini.notation.text import number as short
@@ -34,8 +33,8 @@ class FoldedCall:
         """Return the call for the script of a page; `plot` is the id that its plot would have."""
         return {
             "name": self.call.name, "title": self.title,
-            "forward": {**_worded(self._computed()), "formulas": [self._application()], "rules": self._rules()},
-            "backward": {**_worded(self._handed_on()), "formulas": self._sums(), "rules": self._rules()},
+            "forward": {**worded(self._computed()), "formulas": [self._application()], "rules": self._rules()},
+            "backward": {**worded(self._handed_on()), "formulas": self._sums(), "rules": self._rules()},
             "plot": plot if self.plot(plot) else "",
         }  # fmt: skip
 
@@ -126,11 +125,6 @@ class FoldedCall:
             pieces.append(row("=", numeral(_sum([step.contribution or 0.0 for step in steps]))))
             lines.append([*pieces, row(["mtext", "total"], numeral(steps[-1].total))])
         return lines
-
-
-def _worded(text: str) -> dict[str, Any]:
-    plain, numbers = sentence(text)
-    return {"words": plain, "told": numbers}
 
 
 def _sum(terms: list[float]) -> float:

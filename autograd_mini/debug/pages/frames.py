@@ -8,25 +8,119 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from math import hypot, isfinite
+from typing import NamedTuple
 from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 
 from autograd_mini.core.sweep import topological_order
-from autograd_mini.debug.pages.closeup import READABLE, Closeups, Size, scale
-from autograd_mini.debug.pages.scenes import Track
-from autograd_mini.debug.pages.shots import Shot
-from autograd_mini.debug.pages.stage import Stage, before_numbers
-from autograd_mini.debug.timeline.folds import Call
+from autograd_mini.debug.pages.shots import Shot, Stage, Track, before_numbers
 from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, Step
+from autograd_mini.debug.timeline.paths import Call
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.drawing.boxes import FITTING, Box, Boxes, Graph, arrange
 from autograd_mini.drawing.cells import shade
 from autograd_mini.drawing.style import SMALL
-from autograd_mini.errors import ArgumentError
+from autograd_mini.errors import ArgumentError, counted
 from autograd_mini.notation.text import elided, number
+
+READABLE = 1.2  # pixels per point on a slide of 1280 × 720: the smallest letters have 18 pixels on one of 1920 × 1080
+_LARGE, _LARGEST_NEAR, _LARGEST_MAP = 1.6, 2.4, 0.6  # beyond letters of 24 pixels, a larger map is better
+_BESIDE, _BELOW = (260.0, 24.0), (84.0, 40.0)  # pixels: the width of a map beside, the height of one below; and around
+_MOST = (6, 3), (4, 2), (3, 1), (6, 0), (3, 0), (2, 0)  # operands, of which a formula has at most six, and users
+_MARGINS = 6.0  # points of a picture, beside which there is nothing
+
+Size = tuple[float, float]
+
+
+class Plan(NamedTuple):
+    """How the room for a picture is divided: pixels per point, and pixels."""
+
+    scale: float
+    most: tuple[int, int]  # operands and users in a close-up
+    near: Size
+    map: Stage
+    small: float  # the scale of the map
+    is_below: bool
+
+
+class Closeups:
+    """The close-ups of a picture with these boxes, what is written in them, and the picture in several layouts."""
+
+    def __init__(
+        self, trace: Trace, boxes: Boxes, tracks: Mapping[Box, Sequence[Track]], maps: Sequence[Stage]
+    ) -> None:
+        self.trace, self.boxes, self.tracks, self.maps = trace, boxes, tracks, maps
+        self.operands = {box: [tail for tail, head in boxes.arrows if head is box] for box in boxes.boxes}
+        self.users = {box: [head for tail, head in boxes.arrows if tail is box] for box in boxes.boxes}
+        self._stages: dict[tuple[Box, ...], Stage] = {}
+        self._plans: dict[Size, Plan | None] = {}
+
+    def stage(self, box: Box, to: Box | None, most: tuple[int, int]) -> Stage:
+        """Return the picture of a box with so many operands, `to` among them, and users."""
+        operands, users = self.operands[box], self.users[box]
+        first = operands.index(to) // most[0] * most[0] if to in operands else 0
+        near = dict.fromkeys([*operands[first : first + most[0]], box, *users[: most[1]]])
+        shown = tuple(near)
+        if shown not in self._stages:
+            away = Box(box.place, around=True)
+            inside = defaultdict(lambda: away, {node: one for one in shown for node in one.nodes})
+            arrows = {ends: uses for ends, uses in self.boxes.arrows.items() if box in ends and near.keys() >= {*ends}}
+            some = replace(self.boxes, boxes=[*shown], arrows=arrows, box=inside)
+            self._stages[shown] = Stage(self.trace, some, self.tracks, "LR", has_counts=False)
+        return self._stages[shown]
+
+    def left_out(self, box: Box, stage: Stage) -> str:
+        """Return how many operands and uses of a box its close-up does not show; "" if it shows all."""
+        told = []
+        for others, what in ((self.operands[box], "more operand"), (self.users[box], "more use")):
+            count = sum(other not in stage.ids for other in others)
+            told += [counted(count, what)] * (count > 0)
+        return ", ".join(told)
+
+    def plan(self, room: Size) -> Plan | None:
+        """Return how to divide a room; None if not even a few operands can be read there."""
+        if room not in self._plans:
+            plans = (max(self._divided(room, most), key=_better, default=None) for most in _MOST)
+            self._plans[room] = next(filter(None, plans), None)
+        return self._plans[room]
+
+    def _divided(self, room: Size, most: tuple[int, int]) -> Iterator[Plan]:
+        """Yield the ways to divide a room between a close-up that can be read and a map."""
+        wide, high = room
+        beside = (wide - sum(_BESIDE), high), (_BESIDE[0], high)
+        below = (wide, high - sum(_BELOW)), (wide, _BELOW[0])
+        for near, aside in (beside, below):
+            large = _LARGEST_NEAR
+            for box, to in self._moments:
+                sides = self.stage(box, to, most).size
+                large = min(large, scale((sides[0] - _MARGINS, sides[1] - _MARGINS), near))
+                if large < READABLE:
+                    break
+            else:
+                for map in self.maps:
+                    small = min(_LARGEST_MAP, scale(map.size, aside))
+                    yield Plan(large, most, near, map, small, aside[0] == wide)
+
+    @cached_property
+    def _moments(self) -> list[tuple[Box, Box | None]]:
+        """The boxes in close-ups, with what they hand on to; a leaf, if it is the only one."""
+        leaves = [(box, None) for box, operands in self.operands.items() if not operands]
+        return [*leaves[: len(leaves) == 1], *((head, tail) for tail, head in self.boxes.arrows)]
+
+
+def scale(size: Size, room: Size) -> float:
+    """Return the pixels per point of a picture that fills a room."""
+    return min(room[0] / size[0], room[1] / size[1])
+
+
+def _better(plan: Plan) -> Size:
+    alike = 0.5 if plan.map.across else 1.0  # arrows of close-ups point to the right
+    return min(plan.scale, _LARGE), alike * plan.small
+
 
 _LARGEST = 3.0  # pixels per point of a whole picture, on a slide of 1280 × 720
 _MORE = 125.0  # pixels of a room for all operands of a step, if they need them
@@ -38,22 +132,14 @@ _UNUSED = re.compile(r' xmlns(:\w+)?="[^"]*"|<title>.*?</title>|<!--.*?-->', re.
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """A moment of a trace.
+    """A moment of a trace."""
 
-    Attributes:
-        number: its place among the frames.
-        steps: the steps that it shows: one, all leaves, or all of a box, or between two boxes, that show several nodes.
-        at, to: the boxes where it happens, and those that receive something.
-        box: the box that several steps are of, else None.
-        call: the call that the box shows folded, else None.
-    """
-
-    number: int
-    steps: Sequence[Step]
-    at: Collection[Box]
-    to: Collection[Box]
-    box: Box | None = None
-    call: Call | None = None
+    number: int  # its place among the frames
+    steps: Sequence[Step]  # one, all leaves, or all of a box, or between two boxes, that show several nodes
+    at: Collection[Box]  # where it happens
+    to: Collection[Box]  # that receive something
+    box: Box | None = None  # that several steps are of
+    call: Call | None = None  # that the box shows folded
 
     @property
     def step(self) -> Step:
@@ -61,24 +147,18 @@ class Frame:
         return self.steps[-1]
 
     @property
-    def is_forward(self) -> bool:
-        """Whether something is computed."""
-        return self.step.phase == FORWARD
+    def phase(self) -> str:
+        """Which way it goes; the seed is a step back."""
+        return FORWARD if self.step.phase == FORWARD else BACKWARD
 
     @property
     def is_given(self) -> bool:
         """Whether it shows the leaves."""
-        return self.is_forward and self.step.node.op is None
+        return self.step.phase == FORWARD and self.step.node.op is None
 
 
 class Film:
-    """The frames of a trace, and their picture.
-
-    Args:
-        trace: the trace.
-        room: the least width and height for the picture, in pixels on a slide of 1280 × 720; close-ups may ask
-            for more, and do without.
-    """
+    """The frames of a trace, and their picture, which gets a room of at least so many pixels of 1280 × 720."""
 
     def __init__(self, trace: Trace, room: Size) -> None:
         self.trace, self.room = trace, room
@@ -105,10 +185,11 @@ class Film:
                 if scale(shot.stage.size, self.room) >= READABLE:
                     return shot, None
             closeups = Closeups(trace, boxes, shots[0].tracks, [shot.stage for shot in shots])
-            rooms = (room for room in (self.room, (wide, high + _MORE)) if closeups.is_complete(room))
-            if room := next(rooms, None):
-                self.room = room
-                return shots[0], closeups
+            most = max(map(len, closeups.operands.values()))
+            for room in (self.room, (wide, high + _MORE)):
+                if (plan := closeups.plan(room)) is not None and plan.most[0] >= most:
+                    self.room = room
+                    return shots[0], closeups
             if closeups.plan(self.room) is not None:
                 partly.append((shots[0], closeups))
         if partly:
@@ -203,14 +284,14 @@ class Film:
         for key, edge in groups.items():
             if edge.get("class") == "edge":
                 forwards, backwards = self._uses(stage).get(key, ([], []))
-                is_going = frame.number in (forwards if frame.is_forward else backwards)
+                is_going = frame.number in (forwards if frame.phase == FORWARD else backwards)
                 _mark(edge, "edge", unknown=min(forwards, default=math.inf) > frame.number,
                       passed=min(backwards, default=math.inf) <= frame.number, going=is_going)  # fmt: skip
-                if is_going and not frame.is_forward:
+                if is_going and frame.phase == BACKWARD:
                     _turn_round(edge)
         for box in stage.boxes.boxes:
             self._fill(stage, frame, box, group := groups[stage.id(box)])
-            _mark(group, "box", unknown=not self._is_known(box, frame), at=box in frame.at, to=box in frame.to)
+            _mark(group, "box", unknown=self._firsts[box] > frame.number, at=box in frame.at, to=box in frame.to)
         for element in drawn.iter():
             element.attrib.pop("id", None)
             if element.tag == "text" and element.text:
@@ -221,7 +302,7 @@ class Film:
         """Write the numbers of a box."""
         texts, cells = group.findall("text"), [cell for cell in group.findall("polygon") if cell.get("fill") != "none"]
         for place, track in enumerate(stage.tracks[box]):
-            value = track.values[-1][1] if self._is_known(box, frame) and track.values else ""
+            value = track.values[-1][1] if self._firsts[box] <= frame.number and track.values else ""
             value = value if isinstance(value, str) else value[0]
             gradients = self._gradients(track, frame)
             gradient = number(gradients[-1]) if gradients else ""
@@ -254,7 +335,7 @@ class Film:
             totals = [total for track in stage.tracks[box] for total in self._gradients(track, frame)[-1:]]
             kind = "scope" if box.part is not None and box.computes else "computed" if box.computes else "leaf"
             colour = self._shade(sorted(totals, key=abs)) if totals else kind
-            unknown = not self._is_known(box, frame)
+            unknown = self._firsts[box] > frame.number
             _mark(rect, colour, unknown=unknown, near=box in near, at=box in frame.at, to=box in frame.to)
             if is_named:
                 middle = {"x": f"{(left + right) / 2.0:.1f}", "y": f"{(top + low) / 2.0 + letters / 3.0:.1f}"}
@@ -262,12 +343,9 @@ class Film:
                 text.text = elided(names[box], rooms[box])
         return drawn
 
-    def _is_known(self, box: Box, frame: Frame) -> bool:
-        return self._firsts[box] <= frame.number
-
     def _gradients(self, track: Track, frame: Frame) -> list[float]:
         """Return the gradients that have been written so far."""
-        scene = -1 if frame.is_forward else self.shot.scenes.of(frame.step.index)
+        scene = -1 if frame.phase == FORWARD else self.shot.scenes.of(frame.step.index)
         return [total for first, total in track.gradients if first <= scene]
 
     def _shade(self, gradients: Sequence[float]) -> str:

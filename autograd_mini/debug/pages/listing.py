@@ -100,12 +100,14 @@ def spans(site: Site) -> list[Span]:
         line = linecache.getline(site.file, number).rstrip("\r\n")
         written = line.encode(errors="replace")
         indent = len(line) - len(line.lstrip())
-        left = _utf16(written[:start]) if number == first and end else indent
-        right = _utf16(written[:end]) if number == last and end else _utf16(line.rstrip().encode(errors="replace"))
+        left = utf16(written[:start]) if number == first and end else indent
+        right = utf16(written[:end]) if number == last and end else utf16(line.rstrip().encode(errors="replace"))
         if left < right:
             pieces.append((number, left, right))
     return pieces
 
 
-def _utf16(text: bytes) -> int:
-    return len(text.decode(errors="replace").encode("utf-16-le")) // 2
+def utf16(text: str | bytes) -> int:
+    """Return the length of a text in UTF-16 code units, in which browsers and editors count."""
+    text = text if isinstance(text, str) else text.decode(errors="replace")
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2

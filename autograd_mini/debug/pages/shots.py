@@ -1,22 +1,255 @@
-"""The pictures of a page: each knows where every node is, so that one list of steps serves all.
+"""The pictures of a page: which steps it shows together, the numbers of each box over time, and where every node is.
 
-Not here: the layout (`stage`), and which steps there are (`scenes`). Read next: `debug.pages.listing`.
+The boxes have room for every number that will appear in them, and one list of steps serves all pictures. Not here: the
+layout (`draw`), formulas and source. Read next: `debug.pages.listing`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+import heapq
+import math
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
+from autograd_mini.core.row import ZERO
+from autograd_mini.core.sweep import topological_order
 from autograd_mini.debug.pages.alive import Positions, position
+from autograd_mini.debug.pages.listing import readable
 from autograd_mini.debug.pages.mathml import called
-from autograd_mini.debug.pages.scenes import Scenes, Track
-from autograd_mini.debug.pages.stage import Stage, before_numbers
-from autograd_mini.debug.timeline.folds import Call
+from autograd_mini.debug.timeline.journal import Step
+from autograd_mini.debug.timeline.paths import Call
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.drawing.boxes import Box, Boxes
-from autograd_mini.engine import Value
+from autograd_mini.drawing.cells import label, small
+from autograd_mini.drawing.gradients import Gradients, size
+from autograd_mini.drawing.parts import Part
+from autograd_mini.drawing.picture import Picture
+from autograd_mini.drawing.render import prefix, svg
+from autograd_mini.drawing.style import BLANK
+from autograd_mini.engine import Value, is_node
+from autograd_mini.notation.text import number as short
+
+MOST = 2000  # scenes on a page
+_ROOM = 6  # characters, for a number that a slider changes
+_FEW = 50  # fewer scenes would show too little
+
+Number = str | tuple[str, str]  # short, and in full if that differs
+
+
+def written(number: float) -> Number:
+    """Write a number for a page as text, because JSON has neither nan nor infinities."""
+    brief, full = short(number), repr(number)
+    return full if brief == full else (brief, full)
+
+
+@dataclass(eq=False)
+class Track:
+    """The scenes in which the value or gradient of a node, or of the nodes in a box, changes."""
+
+    values: list[tuple[Any, ...]] = field(default_factory=list)
+    gradients: list[tuple[int, float]] = field(default_factory=list)
+    node: int = -1  # its number, if it is one node
+
+    @property
+    def widest(self) -> tuple[int, int]:
+        """The number of characters that value and gradient need."""
+        values = [text if isinstance(text, str) else text[0] for _, text, *_ in self.values]
+        least = _ROOM if any(len(entry) > 2 for entry in self.values) else 1
+        gradients = [len(short(number)) for _, number in self.gradients]
+        return max([least, *map(len, values)]), max([least, *gradients])
+
+
+class Scenes:
+    """The steps of a trace, grouped as a page shows them."""
+
+    def __init__(self, trace: Trace, boxes: Boxes) -> None:
+        self.trace, self.boxes = trace, boxes
+        self.firsts = self._divided()  # the first step of each scene
+
+    def __len__(self) -> int:
+        return len(self.firsts)
+
+    def steps(self, scene: int) -> range:
+        """Return the indices of the steps in a scene."""
+        return range(self.firsts[scene], (*self.firsts, len(self.trace))[scene + 1])
+
+    def of(self, step: int) -> int:
+        """Return the scene of a step."""
+        return bisect_right(self.firsts, step) - 1
+
+    def _divided(self) -> list[int]:
+        """Return the finest division that is not too long: by steps, turns, scopes, boxes, or several boxes."""
+        trace, start = self.trace, self.trace.start
+        if len(trace) <= MOST:
+            return [*range(len(trace))]
+        keys: list[Callable[[Step], object]] = [
+            lambda step: (step.phase, step.node),
+            lambda step: (step.phase, step.node.scope),
+            lambda step: (step.phase, self.boxes.box[step.node]),
+        ]
+        firsts: list[int] = []
+        for key in keys:
+            finer, firsts = firsts, [next(run).index for _, run in groupby(trace, key)]
+            if len(firsts) <= MOST:
+                firsts = finer if len(firsts) < _FEW else firsts  # several turns together, rather than a whole loop
+                break
+        every = -(-len(firsts) // MOST)
+        return [first for number, first in enumerate(firsts) if number % every == 0 or first == start]
+
+    # -- what is known when --------------------------------------------------------------------------------------------
+
+    def track(self, node: Value) -> Track:
+        """Return the value and gradient of a node over time."""
+        journal = self.trace.journal
+        arrivals = [(self.of(step), journal[step].total) for step in journal.arrivals(node)]
+        value = journal.value(node)
+        at = [] if (place := position(value)) is None else [place]
+        number = journal.numbers[node]
+        return Track([(self.of(number), written(value), *at)], [*dict(arrivals).items()], number)
+
+    def tracks(self) -> dict[Box, Track]:
+        """The value and gradient of each box over time; for several nodes the range of results and largest gradient."""
+        return {box: self._group(box) if box.alone is None else self.track(box.alone) for box in self.boxes.boxes}
+
+    def _group(self, box: Box) -> Track:
+        journal, track = self.trace.journal, Track()
+        results = [node for node in box.outputs if node.op] or box.nodes
+        numbers = sorted((journal.numbers[node], journal.value(node)) for node in results)
+        low, high = math.inf, -math.inf
+        for step, number in numbers:
+            low, high = (
+                (math.nan, math.nan) if math.isnan(number) or math.isnan(low) else (min(low, number), max(high, number))
+            )
+            text = short(low) if low == high or math.isnan(low) else f"{short(low)} … {short(high)}"
+            _note(track.values, (self.of(step), text))
+        for scene, largest in self._largest(box.nodes):
+            _note(track.gradients, (scene, largest))
+        return track
+
+    def _largest(self, nodes: Iterable[Value]) -> Iterator[tuple[int, float]]:
+        """Yield the gradient farthest from zero after each step that changes one, with the scene of the step."""
+        journal = self.trace.journal
+        arrivals = sorted((step, journal.numbers[node]) for node in nodes for step in journal.arrivals(node))
+        now: dict[int, float] = {}
+        candidates: list[tuple[float, int, float]] = []  # the largest first; replaced ones stay for a while
+        for step, number in arrivals:
+            now[number] = total = journal[step].total
+            heapq.heappush(candidates, (-size(total), number, total))
+            while repr(now[candidates[0][1]]) != repr(candidates[0][2]):  # as text: nan differs from itself
+                heapq.heappop(candidates)
+            yield self.of(step), candidates[0][2]
+
+
+Entry = TypeVar("Entry")
+
+
+def _note(entries: list[tuple[int, Entry]], entry: tuple[int, Entry]) -> None:
+    """Keep the last entry of a scene, and only if it differs from the entry before."""
+    if entries and entries[-1][0] == entry[0]:
+        entries.pop()
+    if not entries or repr(entries[-1][1]) != repr(entry[1]):
+        entries.append(entry)
+
+
+class Stage(Picture):
+    """The picture of a trace, with placeholders as wide as the numbers in its tracks."""
+
+    def __init__(
+        self, trace: Trace, boxes: Boxes, tracks: Mapping[Box, Sequence[Track]], direction: str | None,
+        has_counts: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            boxes, Gradients({}, "", topological_order(trace.root)), 4, trace.names, trace.journal.recorded
+        )
+        self.trace, self.tracks, self.has_counts = trace, tracks, has_counts
+        dot = "digraph stage {\n" + "".join(self.lines(direction, legend=False, above=None)) + "}\n"
+        self.prefix = prefix(dot, self.tooltips)
+        self.svg = svg(dot, self.tooltips)
+        found = re.search(r'viewBox="\S+ \S+ (\S+) (\S+)"', self.svg)
+        assert found is not None  # dot writes one
+        self.size = float(found[1]), float(found[2])
+        self._ways: dict[Value, list[str | None]] = {}
+        self._along: dict[tuple[Value, Value], list[str]] = {}
+        for key, uses in self.ways.items():
+            for use in uses:
+                self._along.setdefault(use, []).append(self.prefix + key)
+
+    def id(self, box: Box) -> str:
+        """Return the id of a box in the SVG."""
+        return self.prefix + self.ids[box]
+
+    def cells(self, box: Box, place: int) -> tuple[int, int]:
+        """Return which texts of a box are the value and the gradient of a result, counted from the end."""
+        count = len(self.tracks[box])
+        if self.beside(box):  # a row of names, one of values, one of gradients
+            return place - 2 * count, place - count
+        last = (2 if count == 1 else 3) * (place - count + 1) - 1 - (box in self.noted)  # a name, a value, a gradient
+        return last - 1, last
+
+    def beside(self, box: Box) -> bool:
+        """Return whether the results of a box stand side by side: names, then values, then gradients."""
+        return self.across and len(self.tracks[box]) > 1
+
+    def title(self, box: Box) -> str:
+        """Return the name of a box."""
+        return called(self.trace, box.alone) if box.alone is not None else readable("".join(self._title(box)))
+
+    def ways_to(self, node: Value) -> list[str | None]:
+        """Return the ids of the arrows along which a node hands on, one per contribution; None inside a box."""
+        if node in self._ways:
+            return self._ways[node]
+        ways = self._ways[node] = []
+        for way, partial in zip(self.every_way(node), node.partials, strict=True):
+            if partial is not ZERO and way is not None:
+                ways.append(way or None)
+        return ways
+
+    def every_way(self, node: Value) -> list[str | None]:
+        """Return the id of the arrow from each operand; "" inside a box, None for an operand that is a constant."""
+        left: dict[Value, list[str]] = {}
+        ways: list[str | None] = []
+        for operand in node.operands:
+            keys = left.setdefault(operand, [*self._along.get((operand, node), ())]) if is_node(operand) else []
+            ways.append((keys.pop(0) if keys else "") if is_node(operand) else None)
+        return ways
+
+    def _content(self, box: Box) -> str:
+        return "" if box.computes and not self.has_counts else super()._content(box)
+
+    def _called(self, node: Value) -> str:  # like the text beside the picture
+        return called(self.trace, node) if self.names.name(node) or self.names.expression(node) else ""
+
+    def _headed(self, box: Box) -> tuple[str, list[str], list[str]]:
+        header, first, last = super()._headed(box)
+        if (node := box.alone) is None:
+            name, often = self._title(box)
+            return header if box in self.folds else f"<B>{label(name) + often or ' '}</B>", first, last
+        name, operation = called(self.trace, node), self._operation(node, self.precision) if node.op else ""
+        whole = self.names.step_of(node)
+        if not self._called(node):  # the text beside the picture uses its number
+            header = f"{label(name)} {small(f'{operation} in {whole}' if whole else operation)}"
+        return header, [*filter(None, (name, operation, self.names.expression(node) or whole))], []
+
+    def _shown(self, box: Box, place: int, node: Value | None) -> tuple[str, tuple[str, str], list[str]]:
+        widths = zip(self.tracks[box][place].widest, before_numbers(box), strict=True)
+        value, gradient = ("0" * (width + len(before)) for width, before in widths)
+        return value, (gradient, BLANK), []
+
+    def _opens(self, key: str, part: Part, how: str = "focus") -> list[str]:
+        super()._opens(key, part, how)  # for its scope
+        return []
+
+
+def before_numbers(box: Box) -> tuple[str, str]:
+    """Return the labels before the value and the gradient in a box."""
+    if box.alone is not None or (box.folded and box.results):
+        return "", ""
+    return "out " if any(node.op for node in box.nodes) else "", "max|g| "
+
 
 _MOST_INSIDE = 12_000  # nodes in the lists of a picture's boxes
 _FEWEST_INSIDE = 50  # of each box
@@ -25,32 +258,16 @@ Shown = Callable[[Track], dict[str, Any]]
 
 
 class Shot:
-    """A picture of a trace.
-
-    Args:
-        key: how the address of the page names it; "" for the first.
-        title: what the reader chooses it by.
-        trace: the trace.
-        boxes: its boxes.
-        tall: let its arrows point down, as a phone needs it; else to the right, unless that is too wide.
-        opens: the calls that a click on their boxes opens by showing this picture.
-        folds: the call that a click on its frame folds by showing this picture.
-        is_for_slides: keep its width, and do not count the nodes in its boxes.
-    """
+    """A picture of a trace, for its page or `is_for_slides`: these are as wide as they are, and count nothing."""
 
     def __init__(
-        self,
-        key: str,
-        title: str,
-        trace: Trace,
-        boxes: Boxes,
-        tall: bool = False,
-        opens: Collection[Call] = (),
-        folds: Call | None = None,
-        is_for_slides: bool = False,
-    ) -> None:
-        self.opens, self.folds = opens, folds
-        self.key, self.title, self.trace, self.boxes, self.tall = key, title, trace, boxes, tall
+        self, key: str, title: str, trace: Trace, boxes: Boxes, tall: bool = False, opens: Collection[Call] = (),
+        folds: Call | None = None, is_for_slides: bool = False,
+    ) -> None:  # fmt: skip
+        self.key, self.title = key, title  # how the address of the page names it, and what the reader chooses it by
+        self.trace, self.boxes = trace, boxes
+        self.tall = tall  # its arrows point down, as a phone needs it; else to the right, unless that is too wide
+        self.opens, self.folds = opens, folds  # by a click on the calls' boxes, or on the frame of one
         self.scenes = Scenes(trace, boxes)
         of_boxes = self.scenes.tracks()
         self.tracks = {box: [*map(self.scenes.track, _results(box))] or [of_boxes[box]] for box in boxes.boxes}

@@ -1,7 +1,7 @@
-"""The debugger's commands in a terminal: pdb's verbs, with each motion backwards too.
+"""The debugger's commands in a terminal: pdb's verbs, with each motion backwards too; and the quiz, which asks first.
 
-Not here: reading lines (`prompt`), the text of a stop (`wording`), the meaning of a place (`breakpoints`).
-Read next: `debug.terminal.calls`.
+Not here: reading lines (`prompt`), the text of a stop (`wording`), the meaning of a place (`breakpoints`), and the
+questions (`quiz`). Read next: `debug.terminal.calls`.
 """
 
 from __future__ import annotations
@@ -12,14 +12,18 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from autograd_mini.debug.program import Call
+from autograd_mini.debug.quiz import Question, question, typed
 from autograd_mini.debug.terminal.calls import Calling
 from autograd_mini.debug.terminal.looking import required
 from autograd_mini.debug.timeline.breakpoints import Breakpoint, meant
 from autograd_mini.debug.timeline.expressions import ATTRIBUTES, FUNCTIONS, WORDS
+from autograd_mini.debug.timeline.journal import Step
 from autograd_mini.debug.timeline.touched import Touched
 from autograd_mini.debug.timeline.travel import Stop, Trace
-from autograd_mini.debug.wording import Wording, path, printable
+from autograd_mini.debug.wording import Wording, path
 from autograd_mini.errors import ArgumentError, shown
+from autograd_mini.notation.text import guarded, number
+from autograd_mini.output.streams import printable
 
 # By purpose: each command, its short names, and after a colon what may follow it.
 COMMANDS = {
@@ -257,3 +261,110 @@ def _at_condition(text: str) -> tuple[str, str]:
         if where.count("(") == where.count(")") and where.count("[") == where.count("]"):
             return where, text[end.end() :].strip()
     return text, ""
+
+
+HOW = "n goes on to a question; answer with a number such as -0.25 or -1/4; hint and skip help, help lists more."
+
+
+class QuizShell(Shell):
+    """A session that asks for each contribution when you first come to it."""
+
+    table = {**COMMANDS, "quiz": "hint, skip"}  # noqa: RUF012  # as in the base class
+    _waiting: tuple[int, ...] = ()  # the steps of this turn that are not answered
+    _end = 0  # where the trace goes when they are
+    _seen = 0  # the last step that was shown
+    _tried = False
+    _passed = _asked = 0
+
+    def interact(self, trace: Trace, about: str = "", call: Call | None = None) -> bool:
+        """Show a trace until the user leaves it, and ask about its steps."""
+        self._seen, self._passed, self._asked = trace.start, 0, 0
+        return super().interact(trace, about, call)
+
+    def show(self) -> None:
+        """Show this stop, after questions if it is new."""
+        trace, turn = self.trace, self.trace.journal.turn(self.trace.position)
+        new = [index for index in turn if self._seen < index <= trace.position and self._question(index) is not None]
+        self._waiting, self._end = tuple(new if trace.passed is None else ()), trace.position
+        if not self._waiting:
+            self._seen = max(self._seen, trace.position)
+            super().show()
+            return
+        trace.seek(turn[0] - 1)  # no command gives the answer away
+        node = trace[turn[0]].node
+        site = trace.place(node)
+        self.say(
+            self.paint("header", f"step {self._end} of {len(trace) - 1}, question"),
+            *(self.wording.excerpt(site) if site is not None else []),
+            f"   {self.wording.computed(node)}",
+        )
+        self._ask()
+
+    def move(self, motion: Callable[[Trace, bool], Stop], back: bool, times: str) -> None:
+        """Move once, or `times` times; a question that is left open counts as not answered."""
+        if self._waiting:
+            self._seen, self._waiting = self._end, ()
+            self.trace.seek(self._end)
+        super().move(motion, back, times)
+
+    def default(self, line: str) -> None:
+        """Take a number as the answer to a question, and anything else as an expression."""
+        answer = typed(line)
+        if answer is None:
+            super().default(line)
+            return
+        asked = self._pending[1]
+        self.lastcmd = "next"  # an empty line goes on
+        if wrong := asked.said(answer):
+            self._tried = True
+            self.say(f"   {wrong}")
+            return
+        self._passed += not self._tried
+        self._answered("right")
+
+    def do_hint(self, _: str) -> None:
+        """Say the two factors of the answer."""
+        step, self._tried = self._pending[0], True
+        node, local = self._factors(step)
+        self.say(f"   {node} = {number(step.upstream)}, and {local} = {number(step.local)}. Multiply them.")
+
+    def do_skip(self, _: str) -> None:
+        """Say the answer, and ask the next question."""
+        self._answered("the answer")
+
+    def _answered(self, word: str) -> None:
+        step, _ = self._pending
+        product = f"{number(step.upstream)} × {guarded(number(step.local))} = {number(step.contribution)}"
+        self.say(f"   {self.paint('result', word)}: {product}")
+        self._waiting = self._waiting[1:]
+        if self._waiting:
+            self._ask()
+            return
+        self._seen = self._end
+        self.trace.seek(self._end)
+        self.show()
+        self.say_if_over()
+
+    def say_if_over(self) -> None:
+        """At the end of the sweep, print how many answers were right."""
+        super().say_if_over()
+        if self._asked and self.is_over():
+            self.say(f"   quiz: {self._passed} of {self._asked} right at the first try")
+
+    @property
+    def _pending(self) -> tuple[Step, Question]:
+        """The step that is asked about, and the question."""
+        if not self._waiting or (found := self._question(self._waiting[0])) is None:
+            raise ArgumentError("There is no question now; n goes on to the next.")
+        return self.trace[self._waiting[0]], found
+
+    def _question(self, index: int) -> Question | None:
+        return question(self.trace, self.trace[index], self.wording.symbol)
+
+    def _ask(self) -> None:
+        self._asked, self._tried = self._asked + 1, False
+        step: Any = self._pending[0]
+        self.say(f"   {self.wording.gradient(step.operand)} += {' × '.join(self._factors(step))} = ?")
+
+    def _factors(self, step: Any) -> tuple[str, str]:
+        return self.wording.gradient(step.node), self.wording.derivative(step.node, step.operand)

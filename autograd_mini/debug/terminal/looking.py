@@ -17,11 +17,12 @@ from autograd_mini.debug.timeline import differences
 from autograd_mini.debug.timeline.breakpoints import Breakpoint
 from autograd_mini.debug.timeline.index import Frame
 from autograd_mini.debug.timeline.travel import Trace
-from autograd_mini.debug.wording import Wording, aligned, location, path, printable, printable_source, some
+from autograd_mini.debug.wording import Wording, aligned, location, path, printable_source, some
 from autograd_mini.drawing import draw
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, AutogradError, sentences, shown
 from autograd_mini.notation.text import number
+from autograd_mini.output.streams import printable
 
 _LINES = 11
 _FEW = 4

@@ -1,7 +1,7 @@
 """A prompt: it reads lines, finds their commands, helps and completes, with colours and a history of its own.
 
 A pipe gets no prompt, no colour and no history. Not here: the commands themselves (`commands`).
-Read next: `debug.terminal.quizzing`.
+Read next: `debug.pages`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any, ClassVar, NamedTuple
 
-from autograd_mini.debug.wording import Paint, plain, printable
+from autograd_mini.debug.wording import Paint, plain
 from autograd_mini.errors import ArgumentError, AutogradError, sentences, shown
-from autograd_mini.output.streams import reason, wrapped, write
+from autograd_mini.output.streams import printable, reason, wrapped, write
 
 _COLOURS = {"header": "1", "mark": "1;36", "result": "32", "faint": "2", "error": "31"}
 _REMEMBERED = 1000  # lines of the history

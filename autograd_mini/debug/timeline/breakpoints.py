@@ -210,11 +210,7 @@ def located(now: Moment, kind: str, target: Any, file: str | None = None) -> Bre
 
 
 def meant(index: Index, text: str, file: str | None = None) -> dict[str, Any]:
-    """Interpret a place that you type, such as "12", "exp", "x.grad" or "above 1e3", for `Trace.break_at`.
-
-    Raises:
-        ArgumentError: it means nothing in this graph.
-    """
+    """Interpret a place that you type, such as "12", "exp", "x.grad" or "above 1e3", for `Trace.break_at`."""
     text = text.strip()
     if found := _LINE.fullmatch(text):
         return {"line": int(found[2]), "file": _file(index, found[1]) if found[1] else file}

@@ -1,7 +1,7 @@
 """Checking the derivatives of a recorded graph by finite differences: each step of the chain rule, and the whole.
 
 It computes the recorded operations again, not your program, so every choice that it made, as in `if x > 0`, stays.
-Not here: the display (`terminal`). Read next: `debug.timeline.retaken`.
+Not here: the display (`terminal`). Read next: `debug.timeline.touched`.
 """
 
 from __future__ import annotations

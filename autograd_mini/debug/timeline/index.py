@@ -1,7 +1,7 @@
 """Finding the nodes of a graph by their names in the program, and by the lines and functions that made them.
 
 Not here: the choice of names (`notation.names`), and anything that happens in time (`journal`).
-Read next: `debug.timeline.timeline`.
+Read next: `debug.timeline.expressions`.
 """
 
 from __future__ import annotations

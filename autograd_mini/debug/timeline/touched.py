@@ -1,30 +1,166 @@
-"""Numbers set by hand: a trace of the same program on other numbers in its leaves, at the same place in time.
+"""Numbers set by hand: the graph recorded once more on other numbers, and its trace at the same place in time.
 
-Sets add up, and each has a way back. It says what a replay cannot follow; the program can then run again.
-Not here: the replay (`retaken`), and running programs (`program`). Read next: `debug.disorder`.
+Calls of this package's compositions are made again, so that they take the form for the new numbers; everything else is
+a replay. Sets add up, and each has a way back; what a replay cannot follow is told.
+Not here: running the program again (`program`). Read next: `debug.disorder`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from copy import copy
+from dataclasses import replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from autograd_mini import functions
-from autograd_mini.core.replay import Decision, replay
-from autograd_mini.core.row import ZERO
+from autograd_mini.core.node import Notes, is_cut_off, is_relu
+from autograd_mini.core.replay import Decision, behind, choice_of, followed, replay
+from autograd_mini.core.row import ZERO, as_number, evaluate
 from autograd_mini.core.sweep import adjoints
 from autograd_mini.debug.accesses import Accesses
 from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD
-from autograd_mini.debug.timeline.retaken import Retaken, fault
 from autograd_mini.debug.timeline.travel import Trace
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError
+from autograd_mini.functions import relu
 from autograd_mini.notation.text import number
+from autograd_mini.program.scopes import call_in, inside
 from autograd_mini.program.source import Site
+from autograd_mini.program.stack import Scope
+from autograd_mini.watch import hooked
+from autograd_mini.watch.origins import provenance
+
+
+class Retaken:
+    """The graph of an order, operands before results and the root last, with these numbers in its leaves."""
+
+    def __init__(self, order: Sequence[Value], recorded: Mapping[Value, float], changed: Mapping[Value, float]) -> None:
+        self._numbers = {**recorded, **changed}
+        self._results: dict[Scope, list[Any]] = {}  # of the calls that were made again
+        self._opened = _opened(order)
+        with hooked(observers=(), comparisons=(), finish=None):
+            # The new node for each old one behind the root, but for those inside of calls that were made again.
+            self.nodes: dict[Value, Value] = replay([order[-1]], {}, self._made, self._behind)
+            self.root = self.nodes[order[-1]]
+            now = {node: made.data for node, made in self.nodes.items()}
+            # A leaf may have been compared in earlier runs, with other numbers.
+            known = [d for d in followed(order) if d.answer_at(recorded) is d.answer and not self._is_followed(d)]
+            # Those with another answer now that it could not follow: it goes on as recorded.
+            self.switched = [decision for decision in known if decision.answer_at(now) is not decision.answer]
+            self._note_decisions()
+        self.cut = [node for node in order if is_cut_off(node)]  # no_grad or detach hid what they were computed from
+
+    # -- one node ------------------------------------------------------------------------------------------------------
+
+    def _behind(self, node: Value) -> tuple[tuple[Any, ...], Decision | None]:
+        """Return the inputs of a node: the arguments of its call, if it is a result of one, or its operands."""
+        if (scope := self._call_of(node)) is not None:
+            return () if scope in self._results else _nodes(scope), None
+        return behind(node)
+
+    def _call_of(self, node: Value) -> Scope | None:
+        """Return the call that a node is a result of, if it can be made again."""
+        scope = call_in(node.scope) if node.op is not None else None
+        return scope if scope is not None and scope not in self._opened and id(node) in scope.call.results else None
+
+    def _made(self, node: Value, operands: tuple[Any, ...]) -> Value:
+        """Make the new node for an old one, from new operands."""
+        if (scope := self._call_of(node)) is not None:
+            return self._result(node, scope, operands)
+        row: Any = node._row
+        if row is None:
+            made = type(node)(self._numbers.get(node, node.data))
+        elif not any(map(is_node, operands)):  # a constant, or a choice between constants
+            made = object.__new__(type(node))
+            made._row, made._data, made._grad = row, row.function(*operands), None
+            made._link(operands, (ZERO,) * len(operands))
+        elif is_relu(node) and choice_of(node) is not None:  # which has another form at nan, and at 0 under `checked`
+            with inside(node.scope):
+                made = relu(operands[2])
+        else:
+            made = evaluate(row, operands)
+        notes = node._notes
+        made._notes = notes._replace(mark=None, decisions=()) if type(notes) is Notes else notes
+        return made
+
+    def _result(self, node: Value, scope: Scope, operands: tuple[Any, ...]) -> Value:
+        """Return the new result of a call, which is made again for the first of them."""
+        if scope not in self._results:
+            replaced = dict(zip(_nodes(scope), operands, strict=True))
+            with provenance():
+                self._results[scope] = scope.call.again(scope, lambda x: replaced[x] if is_node(x) else x)
+        made: Value = self._results[scope][scope.call.results[id(node)]]
+        if node.name is not None:
+            made.name = node.name
+        return made
+
+    # -- comparisons ---------------------------------------------------------------------------------------------------
+
+    def _is_followed(self, decision: Decision) -> bool:
+        """Return True if a call made it that was made again, or an earlier one at that place, which leaves keep."""
+        call = call_in(decision.scope)
+        return call is not None and (call in self._results or (call.site and call.site.place) in self._places)
+
+    @cached_property
+    def _places(self) -> set[Any]:
+        return {scope.site.place for scope in self._results if scope.site is not None}
+
+    def _note_decisions(self) -> None:
+        """Note the old comparisons at the new nodes, with their new answers."""
+        noted = {node: [d for d in node.decisions if not self._is_followed(d)] for node in self.nodes}
+        sides = [x for decisions in noted.values() for d in decisions for x in (d.left, d.right) if is_node(x)]
+        nodes = replay(sides, self.nodes, self._made, self._behind)
+        known: dict[Decision, Decision] = {}
+        for node, decisions in noted.items():
+            for old in decisions:
+                left, right = (nodes[x] if is_node(x) else x for x in (old.left, old.right))
+                made = replace(old, left=left, right=right)
+                known[old] = known.get(old) or replace(made, answer=made.answer_at({left: left, right: right}))
+            if decisions:
+                self.nodes[node].decisions += tuple(map(known.__getitem__, decisions))
+
+
+def fault(order: Sequence[Value], recorded: Mapping[Value, float]) -> str:
+    """Return why a graph cannot be recorded once more; "" if with the recorded numbers it comes out as it was."""
+    try:
+        again = Retaken(order, recorded, {})
+    except Exception as error:  # the user's operations may do anything
+        return f"an operation takes recorded numbers only ({str(error).partition(chr(10))[0] or type(error).__name__})"
+    before, after = adjoints(order[-1]), adjoints(again.nodes[order[-1]])
+    known = [(node, made) for node, made in again.nodes.items() if node in recorded]
+    for node, made in known:
+        if repr(made.data) != repr(recorded[node]):
+            return f"{node.op} does not give its result again, as your own operations, or a leaf was written since"
+    for node, made in known:
+        if repr(before.get(node, ZERO)) != repr(after.get(made, ZERO)):
+            return f"only your program can differentiate {node.op or 'its result'}"
+    return ""
+
+
+def _opened(order: Sequence[Value]) -> set[Scope]:
+    """Return the calls that cannot be made again: others, such as derivatives, use more of them than the results."""
+    calls = {node: call_in(node.scope) if node.op is not None else None for node in order}
+
+    def is_plain(x: Any) -> bool:
+        return x is None or isinstance(x, (str, Value)) or as_number(x) is not None
+
+    opened = {scope for scope in calls.values() if scope and not all(map(is_plain, scope.call.arguments()))}
+    used = [(node, calls[node]) for node in order[-1:]]
+    for node in order:
+        operands, choice = behind(node)
+        sides = () if choice is None else (choice.left, choice.right)
+        used += [(x, calls[x]) for x in (*operands, *sides) if x in calls and calls[x] is not calls[node]]
+    for scope in filter(None, {*calls.values()}):
+        used += [(x, calls[x]) for x in scope.call.arguments() if x in calls]
+    return opened | {scope for node, scope in used if scope is not None and id(node) not in scope.call.results}
+
+
+def _nodes(scope: Scope) -> tuple[Value, ...]:
+    """Return the nodes that a call was made with."""
+    return tuple([x for x in scope.call.arguments() if is_node(x)])
 
 
 class Change(NamedTuple):
@@ -46,20 +182,12 @@ class Doubt(NamedTuple):
 
 
 class Touched:
-    """A trace as the program made it, and the numbers that were set since.
-
-    Attributes:
-        program: the trace of the program.
-        trace: the trace to show.
-        doubts: why the numbers of this trace may not be those that the program would get.
-        accesses: what the program has read and written, if that is known.
-        repeats: whether the program can run again.
-    """
+    """A trace as the program made it, and the numbers that were set since."""
 
     def __init__(self, program: Trace, accesses: Accesses | None = None, repeats: bool = False) -> None:
-        self.program = self.trace = program
-        self.doubts: list[Doubt] = []
-        self.accesses, self.repeats = accesses, repeats
+        self.program = self.trace = program  # the trace of the program, and the one to show
+        self.doubts: list[Doubt] = []  # why the numbers of this one may not be those that the program would get
+        self.accesses, self.repeats = accesses, repeats  # what it has read and written; whether it can run again
         self._journal = program.journal  # without gradients changed by hand
         self._numbers: dict[Value, float] = {}  # that were set, by the leaves of the program
         self._of_program: dict[Value, Value] = {}  # the program's node for each node of the trace
@@ -75,11 +203,7 @@ class Touched:
         return f"set by hand: {number(self._recorded[leaf] if own is None else own)} in the program"
 
     def leaf(self, node: Value) -> Value:
-        """Return the program's leaf behind a leaf of the trace.
-
-        Raises:
-            ArgumentError: it is computed.
-        """
+        """Return the program's leaf behind a leaf of the trace; raise if it is computed."""
         if node.op is not None:
             raise ArgumentError(f"{self.trace.label(node)} is computed.", "Set the number of a leaf.")
         self.trace.number(node)
@@ -90,11 +214,7 @@ class Touched:
         return self._of_program.get(node, node)
 
     def set(self, node: Value, to: float | None) -> Change:
-        """Give a leaf another number, or with None its own again, and make the trace that shows it.
-
-        Raises:
-            ArgumentError: the node is computed, or the graph cannot be computed again.
-        """
+        """Give a leaf another number, or with None its own again, and make the trace that shows it."""
         leaf = self.leaf(node)
         numbers = {**self._numbers}
         numbers.pop(leaf, None)
@@ -183,7 +303,8 @@ class Touched:
         self._numbers = dict(numbers)
         self._of_program |= {made: node for node, made in nodes.items()}
         if now is not self.trace:
-            now.passed = before.passed if before.passed in _scopes(now) else None
+            scopes = {scope for node in now.journal.order for scope in now.scopes(node)}
+            now.passed = before.passed if before.passed in scopes else None
             now.breakpoints.clear()
             now.inherit(before)
         self.trace = now
@@ -230,12 +351,8 @@ def _step(at: float) -> float:
     return 0.01 if usual else 0.01 * 10.0 ** math.floor(math.log10(size))
 
 
-def _scopes(trace: Trace) -> set[object]:
-    return {scope for node in trace.journal.order for scope in trace.scopes(node)}
-
-
 def same_place(before: Trace, now: Trace, nodes: Mapping[Value, Value]) -> int:
-    """Return the step of a trace that is the same as the position of another, or the last one before that exists.
+    """Return the step of a trace at the position of another, or the last one before that exists.
 
     `nodes` are its nodes by those of the other trace; if both have the same operations, these tell.
     """

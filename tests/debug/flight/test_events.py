@@ -10,7 +10,7 @@ import pytest
 import autograd_mini as am
 from autograd_mini import Value
 from autograd_mini.debug import Flight
-from autograd_mini.debug.flight.units import STEEP, unit_of
+from autograd_mini.debug.flight.events import STEEP, unit_of
 from autograd_mini.functions.activations import ACTIVATIONS
 from tests.debug.flight.test_record import XOR, network, train
 from tests.effort import effort

@@ -27,7 +27,7 @@ from autograd_mini.core.row import TABLE
 from autograd_mini.core.sweep import adjoints
 from autograd_mini.debug import Flight
 from autograd_mini.debug.flight import sparkline, steps
-from autograd_mini.debug.flight.storage import Storage
+from autograd_mini.debug.flight.recorder import Storage
 from autograd_mini.functions.activations import ACTIVATIONS
 from tests.effort import effort
 

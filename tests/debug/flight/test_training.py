@@ -9,7 +9,7 @@ import pytest
 import autograd_mini as am
 from autograd_mini import ArgumentError, OperandError, Value
 from autograd_mini.debug import Flight
-from autograd_mini.debug.flight.replays import Replays
+from autograd_mini.debug.flight.training import Replays
 from autograd_mini.notation.text import number
 from tests.debug.flight.test_record import network, train
 from tests.debug.test_pages import CONTRAST, chromium, in_browser, visit  # noqa: F401  # fixtures

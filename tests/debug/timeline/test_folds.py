@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 import autograd_mini as am
 from autograd_mini import Value, debug
-from autograd_mini.debug.timeline.folds import calls_in, folded_edges
-from autograd_mini.debug.timeline.paths import Walk
+from autograd_mini.debug.timeline.paths import Walk, calls_in, folded_edges
 from tests.effort import effort
 
 SCALARS = ["tanh", "sigmoid", "softplus", "log_sigmoid", "silu", "gelu", "softsign"]
