@@ -117,7 +117,7 @@ def test_a_label_can_be_an_input():
 
 
 def test_delta_is_a_plain_number():
-    """The width of `huber` has no gradient: a `Value` is an error that asks for a number; a traced one is nan below 0."""
+    """The width of `huber` has no gradient: a `Value` asks for a plain number; a traced one is nan below 0."""
     with pytest.raises(am.OperandError, match=r"(?s)huber\(delta\) takes a real number, not Value.*Pass its number"):
         am.huber(1.0, 0.0, delta=am.Value(1.0))
     f = am.jit(am.value_and_grad(am.huber))
