@@ -350,6 +350,11 @@ def evaluate(row: Primitive, operands: tuple[Any, ...]) -> Any:
         if kind is not float and kind is not Flat:
             if kind in interpreters:
                 return interpreters[kind](row, operands)
+            if kind is int and row.form == "choice" and operand is operands[0] and operand in (-1, -2):
+                raise OperandError(
+                    f"{row.name}() got the condition {operand}, which is ~{operand == -2}: Python's ~ is for integers.",
+                    "Write `not`, or (...) == False, which means the same while tracing.",
+                )
             plain = False
     return float_of(row, row.function(*operands)) if plain else _interpret(row, operands)
 

@@ -261,16 +261,31 @@ def test_where_of_numbers():
     assert am.where(x > 0.0, am.where(x > 1.0, 2.0, 1.0), 0.0).op == "where"
 
 
-def test_a_condition_is_no_number():
-    """Operations refuse it and say what to write."""
+def test_a_condition_counts_as_1_or_0():
+    """In arithmetic it is what a bool of Python is; only conditions can be joined."""
     x, _ = leaves()
-    for wrong in (lambda: am.exp(x > 0.0), lambda: am.where(x > 0.0, x > 1.0, x), lambda: am.hypot(x > 0.0, x)):
-        with pytest.raises(am.OperandError, match="where"):
-            wrong()
-    with pytest.raises(TypeError):
-        (x > 0.0) * x
+    step = sympy.Piecewise((1, X > 0), (0, True))
+    assert exact(am.exp(x > 0.0).data) == sympy.exp(step)
+    assert exact(((x > 0.0) * x).data) == X * step
+    assert exact(am.where(x > 0.0, x > 1.0, x).data).subs(X, 2) == 1
     with pytest.raises(TypeError):
         (x > 0.0) & 1.0
+
+
+def test_the_opposite_of_an_answer_that_is_known():
+    """Python's ~ of a bool is -1 or -2, both of which are true; as a condition they are an error, never an arm."""
+    x = am.Value(1.0)
+    for condition in (~(x > 0.0), ~(x < 0.0)):
+        for arms in ((1.0, 2.0), (x, 2.0), (Traced(X), 2.0)):
+            with pytest.raises(am.OperandError, match="Write `not`"):
+                am.where(condition, *arms)
+    with pytest.raises(am.OperandError, match="~True"):
+        am.jvp(lambda x: am.where(~(x > 0.0), x, 2.0 * x), (1.0,), (1.0,))
+    with pytest.raises(am.OperandError, match="~True"):
+        am.grad(am.grad(lambda x: am.where(~(x > 0.0), x, 2.0 * x)))(1.0)
+    assert am.where((x > 0.0) == False, 1.0, 2.0) == 2.0  # noqa: E712
+    assert am.where(3, -1, -2) == -1.0
+    assert am.where(-1.0, 5.0, 6.0) == am.where(-3, 5.0, 6.0) == 5.0
 
 
 def test_equality_in_rules_is_numeric():

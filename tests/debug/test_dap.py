@@ -1479,7 +1479,7 @@ def test_serve_cannot_run_the_program_again(secret):
     assert "stand for" not in client.output("console")
     client.go("setVariable", **leaf_value(client), value="1")
     assert client.value("x").startswith("1, grad not yet")
-    assert "x > 2.0 is False now, not True\nThese numbers stand" in client.output("console").replace("   ", "")
+    assert "x > 2.0 is False now, not True\nThese numbers hold" in client.output("console").replace("   ", "")
     assert x.data == 3.0
     client.send("disconnect")
     serving.join(PATIENCE)
