@@ -104,8 +104,8 @@ class Rewriting:
         self.counts[one.name] += 1
         self.known[instruction] = replaced
         last = len(self.instructions)
-        for register in range(first, last):
-            self._authors[register] = f"the pass {one.name!r}"
+        if last > first:
+            self._authors.update(dict.fromkeys(range(first, last), f"the pass {one.name!r}"))
         is_condition = instruction[0] in RELATE
         if not (0 <= replaced < last and (self.instructions[replaced][0] in RELATE) is is_condition):
             kind = CONDITION if is_condition else NUMBER

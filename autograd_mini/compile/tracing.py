@@ -33,6 +33,7 @@ from autograd_mini.errors import TraceError
 from autograd_mini.program.owner import FOLDER
 from autograd_mini.program.source import Site
 
+_new = object.__new__
 _NOWHERE = -1  # the number of no place
 
 # How many frames of this package there are at least between a place in the user's program and the question for it:
@@ -125,7 +126,9 @@ class Builder:
             place = self._place() if instruction[1] else _NOWHERE
         index = self.writing.rewritten(instruction, place)
         while index >= len(registers):  # passes write others, too
-            registers.append(Register(self, len(registers)))
+            register = _new(Register)  # a call of the class takes twice the time
+            register.builder, register.index, register.flat = self, len(registers), False
+            registers.append(register)
         return registers[index]
 
     def close(self) -> None:
@@ -293,7 +296,8 @@ def _is_own(frame: FrameType) -> bool:
 
 def _computed(row: Primitive, operands: tuple[Any, ...]) -> Any:
     """The interpreter of registers."""
-    builder, indices = _builder_of(operands), []
+    first, indices = operands[0], []
+    builder = first.builder if type(first) is Register else _builder_of(operands)
     if row.is_users or row.name in _SPECIAL:
         return _in_general(builder, row, operands)
     for x in operands:

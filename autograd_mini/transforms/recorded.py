@@ -60,6 +60,14 @@ def nodes_of(number: Any) -> list[Any]:
 _bare = methodcaller("dressed")  # of what is traced, for a rule whose answer nothing differentiates again
 
 
+def _by_rule(node: Any, operands: Sequence[Any], number: Callable[[Any], Any]) -> tuple[Any, ...]:
+    """Return the local partials of a node, computed from its numbers anew."""
+    constant = Constant if len(operands) == 2 else float
+    numbers = [constant(x) if type(x) is float else number(x) for x in operands]
+    slopes: tuple[Any, ...] = node._row.partials(number(node), numbers)
+    return slopes
+
+
 class _Graph:
     """The graph behind numbers computed from variables; derivatives are graphs over the variables if `free`."""
 
@@ -139,10 +147,11 @@ class _Graph:
         if node not in self._dependents:
             return (ZERO,) * len(operands)
         if node not in self._edges:
-            with unobserved():  # `checked()` is about contributions; a partial that is not needed may be infinite
-                number, constant = _bare if self._is_last else self.number, Constant if len(operands) == 2 else float
-                numbers = [constant(x) if type(x) is float else number(x) for x in operands]
-                slopes = node._row.partials(number(node), numbers)
+            if self._is_last:  # nothing is recorded
+                slopes = _by_rule(node, operands, _bare)
+            else:
+                with unobserved():  # `checked()` is about contributions; a partial that is not needed may be infinite
+                    slopes = _by_rule(node, operands, self.number)
             live = [
                 slope if slope is not ZERO and isinstance(x, Methods) and x in self._dependents else ZERO
                 for slope, x in zip(slopes, operands, strict=True)
