@@ -159,5 +159,5 @@ static double round_decimal(double x, double digits) {
         "M_LOG2E", "M_PI", "M_PI_2", "M_PI_4", "M_SQRT1_2", "M_SQRT2", "RAND_MAX", "SEEK_CUR", "SEEK_END", "SEEK_SET",
         "TMP_MAX",
     ]),
-    library=frozenset([*_OTHERS.split(), *[name + suffix for name in _MATH.split() for suffix in ("", "f", "l")]]),
+    provided=frozenset([*_OTHERS.split(), *[name + suffix for name in _MATH.split() for suffix in ("", "f", "l")]]),
 )  # fmt: skip

@@ -164,7 +164,7 @@ def emit(
         name, paths, example = name or type(f).__name__.lower(), ["model", *paths], (f, *example)
         f = functools.partial(_called)
     chosen = LANGUAGES[language]
-    title = identifier(chosen.title(name or _plain(getattr(f, "__name__", "f"))), chosen, [*chosen.library])
+    title = identifier(chosen.title(name or _plain(getattr(f, "__name__", "f"))), chosen, [*chosen.provided])
     positions = range(len(example)) if argnums is None else _positions(argnums, example)
     arguments = Arguments(paths, example, chosen, title, positions)
     with tracing(sys._getframe()) as builder:

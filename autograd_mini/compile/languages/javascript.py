@@ -105,5 +105,5 @@ function roundDecimal(x, digits) {
         "switch", "this", "throw", "true", "try", "typeof", "undefined", "var", "void", "while", "with",
         "yield",
     ]),
-    library=frozenset(["Error", "console"]),  # of the test
+    provided=frozenset(["Error", "console"]),  # of the test
 )  # fmt: skip

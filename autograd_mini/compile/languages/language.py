@@ -80,7 +80,7 @@ class Language:
     file: Callable[[Outline], str]
     test: Callable[[Outline, Sequence[object], Sequence[object], str], str]  # inputs, results, and the file of the code
     reserved: frozenset[str]
-    library: frozenset[str] = frozenset()  # functions and types that the emitted function must not replace
+    provided: frozenset[str] = frozenset()  # functions and types that the emitted function must not replace
     end: str = ";"  # of a statement
     branch: str = "if ({})"
     opening: str = " {"  # of a block

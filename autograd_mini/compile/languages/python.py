@@ -130,5 +130,5 @@ def round_decimal(x, digits):
     reserved=frozenset([
         *keyword.kwlist, "ValueError", "abs", "float", "len", "math", "range", "reversed", "round", "sum",
     ]),
-    library=frozenset(dir(builtins)),
+    provided=frozenset(dir(builtins)),
 )  # fmt: skip
